@@ -1,0 +1,431 @@
+"""The nouns of envcheck: frozen records, no behaviour beyond names.
+
+Two conventions hold everywhere. A field typed `X | Unread` holds what was seen, or why nobody could look; an empty
+tuple means "looked, and there was none". A field that is `None` was not measured, and is left out of JSON.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NoReturn
+
+import msgspec
+
+RESULTS_SCHEMA = "envcheck.results/1"
+EVIDENCE_SCHEMA = "envcheck.evidence/1"
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The base of every record that is written as JSON."""
+
+
+class Unread(Record, tag_field="kind", tag="unread"):
+    """Could not look, and why. Never the same as "looked, and there was none"."""
+
+    reason: str
+
+
+class Verdict(str, Enum):
+    """One word for a cell."""
+
+    ACCELERATED = "accelerated"
+    SLOWER = "slower"
+    INCONCLUSIVE = "inconclusive"
+    WRONG = "wrong"
+    EMULATED = "emulated"
+    OTHER_GPU = "other-gpu"
+    SILENT_CPU = "silent-cpu"
+    REFUSED = "refused"
+    CONTRADICTORY = "contradictory"
+    CRASHED = "crashed"
+    BROKEN = "broken"
+    IMPOSSIBLE = "impossible"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+
+    @property
+    def status(self) -> Status:
+        """PASS for `accelerated` alone; SKIP, UNKNOWN or FAIL for the rest."""
+        return _STATUS_OF.get(self, Status.FAIL)
+
+
+class Status(Enum):
+    """What a verdict or a finding means for a gate. It has no truth value: only PASS is good news."""
+
+    PASS = "PASS"  # noqa: S105 - not a password
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+    SKIP = "SKIP"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a Status has no truth value; compare it with Status.PASS")
+
+
+_STATUS_OF = {
+    Verdict.ACCELERATED: Status.PASS,
+    Verdict.INCONCLUSIVE: Status.UNKNOWN,
+    Verdict.UNKNOWN: Status.UNKNOWN,
+    Verdict.UNREACHABLE: Status.SKIP,
+}
+
+AXES = ("backend", "python", "mediapipe", "cuda", "driver", "opencv")
+"""The axes of a matrix, in the order of a cell's id."""
+
+ANY_DRIVER = "any"
+"""The driver axis value that every host matches."""
+
+
+class Axes(Record):
+    """One point of the matrix. An axis left out of the matrix is None."""
+
+    backend: str
+    python: str | None = None
+    mediapipe: str | None = None
+    cuda: str | None = None
+    driver: str | None = None
+    opencv: str | None = None
+
+
+class Expectation(Record):
+    """What a cell should come out as, and why that is right."""
+
+    verdict: Verdict = Verdict.ACCELERATED
+    because: str = ""
+
+
+class Cell(Record):
+    """A cell to be judged. `id` is stable and readable: `venv-py3.11-mp1.2.2-cu12.8-r570`."""
+
+    id: str
+    axes: Axes
+    expected: Expectation = Expectation()
+
+
+class Workload(Record):
+    """What the workers are given. `resolution` is WIDTHxHEIGHT in pixels; `mode` is `video` or `image`."""
+
+    input: str = "portrait"
+    resolution: str = "640x480"
+    faces: int = 1
+    mode: str = "video"
+
+
+class Gate(Record):
+    """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`."""
+
+    min_speedup: float = 1.0
+    confidence: float = 0.95
+    max_seconds: float = 60.0
+
+
+# --- the host ---------------------------------------------------------------------------------------------------
+
+
+class GpuProcess(Record):
+    """A process NVML lists. `memory` is in bytes; None where NVML does not tell."""
+
+    pid: int
+    memory: int | None = None
+
+
+class Gpu(Record):
+    """One GPU as NVML describes it. `mig` is True where MIG mode is on."""
+
+    index: int
+    name: str
+    uuid: str
+    compute_capability: str | Unread
+    mig: bool | Unread = False
+    memory_total: int | None = None
+
+
+class Nvml(Record, tag_field="kind", tag="nvml"):
+    """What NVML says of the driver: `driver` such as "570.124.06", `cuda` the newest CUDA it serves, "12.8"."""
+
+    driver: str
+    cuda: str
+    gpus: tuple[Gpu, ...]
+
+
+class GpuSample(Record):
+    """One GPU at one moment. Utilisation in percent, memory in bytes, energy in millijoules since driver load."""
+
+    index: int
+    utilisation: int | Unread
+    memory_used: int | Unread
+    energy_mj: int | Unread
+    compute: tuple[GpuProcess, ...] | Unread
+    graphics: tuple[GpuProcess, ...] | Unread
+
+
+class Host(Record):
+    """The machine that ran the cell. `nvml` is Unread where no NVIDIA driver answers."""
+
+    platform: str
+    machine: str
+    nvml: Nvml | Unread
+    glibc: str | None = None
+    cpu: str | None = None
+    cores: int | None = None
+    kernel_driver: str | Unread | None = None
+    steering: dict[str, str] = {}
+    """Environment variables that steer GL, EGL and container injection, as set (secrets redacted)."""
+
+
+# --- what was foreseen, and what was built ----------------------------------------------------------------------
+
+
+class Foresight(Record):
+    """What the tables say before anything runs. `state`: reachable, impossible, unreachable or excluded."""
+
+    state: str
+    because: str = ""
+    code: str = ""
+    source: str = ""
+
+
+class Build(Record):
+    """How an environment came to be.
+
+    `outcome`: built, reused, existing (given by the user), no-wheel (no distribution fits), no-interpreter, failed.
+    """
+
+    outcome: str
+    because: str = ""
+    key: str | None = None
+    lock_sha256: str | None = None
+    lock: str | None = None
+    python: str | None = None
+    seconds: float | None = None
+    log: str = ""
+
+
+# --- what the payloads saw --------------------------------------------------------------------------------------
+
+
+class GlContext(Record, tag_field="kind", tag="gl"):
+    """The context that MediaPipe's own EGL request gives in this environment.
+
+    `path`: default (the default display), device (EGL device enumeration, as 1.0.1 and later fall back to) or none.
+    `error` names the EGL call that failed on the default display, with its code.
+    """
+
+    path: str
+    vendor: str = ""
+    renderer: str = ""
+    version: str = ""
+    egl_vendor: str = ""
+    egl_version: str = ""
+    egl_library: str = ""
+    error: str = ""
+    devices: int | None = None
+
+
+class CudaRuntime(Record, tag_field="kind", tag="cuda"):
+    """What the CUDA runtime library of this environment says. Versions such as "12.8"; `driver` is None without one."""
+
+    library: str
+    runtime: str
+    driver: str | None = None
+    devices: int | None = None
+    error: str = ""
+
+
+class Block(Record):
+    """Consecutive frames timed in one go by one worker. `pair` numbers the CPU/GPU pair the block belongs to."""
+
+    pair: int
+    times_ms: tuple[float, ...]
+    faces: int
+    """Frames of this block in which at least one face was found."""
+
+
+class Landmarks(Record):
+    """Landmarks of one frame: `points` are (x, y) of the first face in pixels; empty where none was found."""
+
+    frame: int
+    points: tuple[tuple[float, float], ...]
+
+
+class WorkerRun(Record):
+    """One worker process, one delegate, start to finish.
+
+    `outcome`: ran, refused (a Python exception from MediaPipe), import-failed, died (signal or exit without an
+    answer), hung (deadline), garbage (an answer that is none), not-run.
+    `stage`: where it ended: start, import, model, create, frames, done.
+    """
+
+    delegate: str
+    outcome: str
+    stage: str = "start"
+    error_type: str = ""
+    error: str = ""
+    exit: str = ""
+    pid: int | None = None
+    inner_pid: int | None = None
+    python: str | None = None
+    mediapipe: str | None = None
+    numpy: str | None = None
+    delegate_value: int | None = None
+    delegate_members: dict[str, int] = {}
+    import_s: float | None = None
+    create_ms: float | None = None
+    first_ms: float | None = None
+    warmup_ms: tuple[float, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    landmarks: tuple[Landmarks, ...] = ()
+    libraries: tuple[str, ...] | Unread = Unread(reason="the worker did not get that far")
+    devices: tuple[str, ...] | Unread = Unread(reason="the worker did not get that far")
+    log: tuple[str, ...] = ()
+    log_dropped: int = 0
+    """Lines of the native log that were left out of the middle because there were too many."""
+
+
+class Speedup(Record):
+    """CPU time divided by GPU time: above 1 the GPU is faster. `ci95` is (low, high)."""
+
+    estimate: float
+    ci95: tuple[float, float]
+
+
+class Timing(Record):
+    """Per-frame times of one delegate, milliseconds, over `n` frames."""
+
+    median_ms: float
+    p95_ms: float
+    n: int
+
+
+class Bench(Record):
+    """The measured comparison. Absent parts were not measured."""
+
+    cpu: Timing | None = None
+    gpu: Timing | None = None
+    speedup: Speedup | None = None
+
+
+class ModelFile(Record):
+    """The model bundle used: `name` is default, official or a file name."""
+
+    name: str
+    sha256: str
+
+
+class Frames(Record):
+    """The frames used: `sha256` over their bytes; `count` frames of WIDTHxHEIGHT RGBA."""
+
+    input: str
+    resolution: str
+    count: int
+    sha256: str
+
+
+class Evidence(Record, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_only=True):
+    """Everything observed for one cell; all that judge, rules, suite and reports may see."""
+
+    cell: Cell
+    host: Host
+    foresight: Foresight
+    gate: Gate
+    workload: Workload
+    build: Build | None = None
+    model: ModelFile | None = None
+    frames: Frames | None = None
+    gl: GlContext | Unread = Unread(reason="not reached")
+    cuda: CudaRuntime | Unread = Unread(reason="no CUDA axis in this cell")
+    cpu: WorkerRun = WorkerRun(delegate="CPU", outcome="not-run")
+    gpu: WorkerRun = WorkerRun(delegate="GPU", outcome="not-run")
+    nvml_idle: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
+    nvml_working: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
+    confidence_used: float | None = None
+    """Confidence of each look at the interval, corrected for the number of looks."""
+    disturbances: tuple[str, ...] = ()
+    recorded_at: str = ""
+    composed: str = ""
+    """Not empty: this evidence was composed from published facts, for tests; says which."""
+
+
+# --- what is concluded ------------------------------------------------------------------------------------------
+
+
+class Says(str, Enum):
+    """What one witness claims about which device did the work."""
+
+    HARDWARE = "hardware"
+    SOFTWARE = "software"
+    OTHER_GPU = "other-gpu"
+    CPU = "cpu"
+    NOTHING = "nothing"
+    """Looked, and it proves nothing either way."""
+    CANNOT_KNOW = "cannot-know"
+
+
+class Witness(Record):
+    """One independent observation: what it saw, and what it would have to see to speak for hardware."""
+
+    name: str
+    says: Says
+    saw: str
+    needs: str
+
+
+class Judgement(Record):
+    """The verdict on one evidence, and the witnesses it rests on."""
+
+    verdict: Verdict
+    because: str
+    witnesses: tuple[Witness, ...] = ()
+    bench: Bench | None = None
+
+
+class Finding(Record):
+    """A rule's answer."""
+
+    code: str
+    status: Status
+    summary: str
+    because: str
+    remedy: str
+    url: str
+
+
+class CellResult(Record):
+    """One row of results.json."""
+
+    id: str
+    axes: Axes
+    verdict: Verdict
+    status: Status
+    expected: Verdict
+    met: bool
+    findings: tuple[Finding, ...]
+    because: str = ""
+    witnesses: tuple[Witness, ...] = ()
+    bench: Bench | None = None
+    evidence: str | None = None
+    """Path of the evidence file, relative to results.json."""
+
+
+class Results(Record, tag_field="schema", tag=RESULTS_SCHEMA):
+    """The contract of results.json."""
+
+    host: Host
+    cells: tuple[CellResult, ...]
+    summary: dict[str, int]
+
+
+def cell_id(axes: Axes) -> str:
+    """The stable, readable name of a point of the matrix, built from the axes it has."""
+    parts = [axes.backend]
+    parts += [
+        f"{prefix}{value}"
+        for prefix, value in (
+            ("py", axes.python),
+            ("mp", axes.mediapipe),
+            ("cu", axes.cuda),
+            ("r", axes.driver),
+            ("cv", axes.opencv),
+        )
+        if value is not None
+    ]
+    return "-".join(parts)

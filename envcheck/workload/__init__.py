@@ -1,0 +1,1 @@
+"""What the workers are given: a model bundle and a sequence of frames."""

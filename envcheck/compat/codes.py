@@ -1,0 +1,22 @@
+"""The finding codes that foresight answers with; each has a page in envcheck.rules."""
+
+from __future__ import annotations
+
+DRIVER_NOT_HERE = "GPU101"
+"""No NVIDIA driver answers on this host, or another one than the cell asks for."""
+MIG_HAS_NO_GRAPHICS = "GPU102"
+"""Every GPU of this host is in MIG mode, which serves no graphics API."""
+NO_GPU_CODE = "MPP401"
+"""The wheel was built without GPU code."""
+DELEGATE_IGNORED = "MPP402"
+"""The wheel takes `delegate=GPU` and never passes it on."""
+NO_WHEEL_FOR_PYTHON = "MPP403"
+"""No wheel of this version fits this Python."""
+NO_WHEEL_FOR_PLATFORM = "MPP404"
+"""No wheel of this version fits this platform or its C library, or the version was never published."""
+DRIVER_TOO_OLD = "CUD701"
+"""The driver cannot serve this CUDA."""
+ARCHITECTURE = "CUD702"
+"""This CUDA or this driver dropped the GPU's architecture, or does not know it yet."""
+CUDA_NEVER_RELEASED = "CUD703"
+"""There is no such CUDA."""

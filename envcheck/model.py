@@ -168,6 +168,9 @@ class Host(Record):
     cpu: str | None = None
     cores: int | None = None
     kernel_driver: str | Unread | None = None
+    """Version of the loaded NVIDIA kernel module, from /proc/driver/nvidia/version."""
+    nested_pids: bool | Unread = Unread(reason="not looked")
+    """True in a PID namespace of its own, where NVML's process lists cannot be matched to our processes."""
     steering: dict[str, str] = {}
     """Environment variables that steer GL, EGL and container injection, as set (secrets redacted)."""
 
@@ -355,6 +358,8 @@ class Says(str, Enum):
     SOFTWARE = "software"
     OTHER_GPU = "other-gpu"
     CPU = "cpu"
+    GL = "gl"
+    """Inference went through OpenGL; on which device, this witness cannot tell."""
     NOTHING = "nothing"
     """Looked, and it proves nothing either way."""
     CANNOT_KNOW = "cannot-know"

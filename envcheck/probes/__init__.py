@@ -1,0 +1,1 @@
+"""Parsers of what payloads and MediaPipe print: text in, frozen records out. Nothing here touches the machine."""

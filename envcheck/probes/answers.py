@@ -1,0 +1,63 @@
+"""One-shot payload answers: JSON of unknown origin -> a record, or the reason why it is none."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from envcheck.model import CudaRuntime, GlContext, GpuSample, Nvml, Unread
+
+Seen = TypeVar("Seen", GlContext, CudaRuntime, Nvml)
+
+QUOTE = 200
+"""Characters of an answer that is none that are quoted in the reason."""
+
+
+def parse_answer(line: bytes, kind: type[Seen]) -> Seen | Unread:
+    """The record of type `kind` that a payload printed, or Unread with its reason or with what was printed instead."""
+    answer = decode_object(line)
+    if isinstance(answer, Unread):
+        return answer
+    if "unread" in answer:
+        return Unread(reason=str(answer["unread"]))
+    try:
+        return msgspec.convert(as_tagged(answer), kind)
+    except msgspec.ValidationError as error:
+        return Unread(reason=f"the answer is not a {kind.__name__}: {error}")
+
+
+def parse_sample(line: bytes) -> tuple[GpuSample, ...] | Unread:
+    """NVML's view of every GPU at one moment."""
+    answer = decode_object(line)
+    if isinstance(answer, Unread):
+        return answer
+    if "unread" in answer:
+        return Unread(reason=str(answer["unread"]))
+    try:
+        return msgspec.convert(as_tagged(answer.get("gpus")), tuple[GpuSample, ...])
+    except msgspec.ValidationError as error:
+        return Unread(reason=f"the answer is not a GPU sample: {error}")
+
+
+def decode_object(line: bytes) -> dict[str, object] | Unread:
+    """The JSON object in `line`, or Unread quoting what stood there."""
+    try:
+        answer = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        text = line[:QUOTE].decode("utf-8", "replace").strip()
+        return Unread(reason=f"garbage instead of an answer: {text!r}" if text else "no answer")
+    return answer
+
+
+def as_tagged(value: object) -> object:
+    """`value` with every `{"unread": reason}` turned into the tagged form that records use, at any depth."""
+    if isinstance(value, dict):
+        if set(value) == {"unread"}:
+            return {"kind": "unread", "reason": str(value["unread"])}
+        return {key: as_tagged(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [as_tagged(part) for part in value]
+    return value

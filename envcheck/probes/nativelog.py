@@ -1,0 +1,53 @@
+"""MediaPipe's native log of one worker: which calculators ran, which GL context was made, why none could be.
+
+What each line proves and does not prove was read from real wheels; docs/proof.md lists it. Two popular lines prove
+nothing: "Created TensorFlow Lite XNNPACK delegate for CPU" is printed on the GPU too (blendshapes always run on
+XNNPACK), and "Created TensorFlow Lite delegate for GPU" is printed on software GL and never by 0.10.33 and later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from envcheck.model import Record
+
+VMODULE = "inference_calculator=1,tflite_gpu_runner=2"
+"""GLOG_vmodule value that makes 0.10.8 to 0.10.35 name the calculator of each model; 1.0.1 and later ignore it."""
+
+CALCULATOR = re.compile(r"inference_calculator\.cc:\d+\] Using (\w+) for InferenceCalculator")
+GL_MODELS = 2
+"""FaceLandmarker runs detection and landmarks on the delegate; blendshapes stay on the CPU in every version."""
+
+CONTEXT = re.compile(r"gl_context\.cc:\d+\] GL version: [\d.]+ \((?P<version>[^)]*)\), renderer: (?P<renderer>.*)$")
+EGL_FAILURE = re.compile(
+    r"(?P<what>eglGetDisplay\(\) returned error 0x\w+|Unable to initialize EGL|no matching EGL config\w*)"
+)
+
+
+class GlLine(Record):
+    """The GL context that the native log speaks of: `version` such as "OpenGL ES 3.2 NVIDIA 570.144"."""
+
+    version: str
+    renderer: str
+
+
+def calculators(log: Sequence[str]) -> tuple[str, ...]:
+    """Inference calculators in the order they were made, such as ("Gl", "Gl", "Cpu"); empty where none was named."""
+    return tuple(match[1] for line in log if (match := CALCULATOR.search(line)))
+
+
+def ran_on_gl(names: Sequence[str]) -> bool:
+    """True where face detection and landmarks both ran on a GL calculator (Gl, GlAdvanced)."""
+    return sum(name.startswith("Gl") for name in names) >= GL_MODELS
+
+
+def gl_line(log: Sequence[str]) -> GlLine | None:
+    """The last GL context that was made, or None where the log names none."""
+    found = [match for line in log if (match := CONTEXT.search(line))]
+    return GlLine(version=found[-1]["version"], renderer=found[-1]["renderer"].strip()) if found else None
+
+
+def egl_failures(log: Sequence[str]) -> tuple[str, ...]:
+    """What EGL refused, each once, in order: such as "Unable to initialize EGL"."""
+    return tuple(dict.fromkeys(match["what"] for line in log if (match := EGL_FAILURE.search(line))))

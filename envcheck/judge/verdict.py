@@ -1,0 +1,179 @@
+"""Evidence -> one word. The first answer wins, in this order:
+
+1. the tables said it cannot work, and it was not run             -> impossible, unreachable
+2. the environment could not be built, or nothing could be seen   -> broken, impossible, unknown
+3. a worker died, hung or answered garbage                        -> crashed
+4. the CPU run failed                                             -> broken
+5. MediaPipe refused the GPU delegate                             -> refused
+6. no face was found, so the landmark model never ran             -> unknown
+7. the work stayed on the CPU                                     -> silent-cpu
+8. some witness speaks for hardware, another against              -> contradictory
+9. software rasteriser; another GPU                               -> emulated, other-gpu
+10. too few witnesses speak for hardware                          -> unknown
+11. landmarks differ                                              -> wrong
+12. the interval of the speed-up                                  -> accelerated, slower, inconclusive, unknown
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from envcheck import stats
+from envcheck.judge import parity
+from envcheck.judge.witnesses import testify
+from envcheck.model import Bench, Evidence, Judgement, Says, Verdict, Witness, WorkerRun
+
+Answer = tuple[Verdict, str]
+
+KERNEL_WITNESSES = frozenset({"libraries", "devices", "nvml-process"})
+"""Witnesses read from the kernel or the driver, which no string in a log can forge."""
+MIN_KERNEL_WITNESSES = 2
+"""So many of them must speak for hardware before anything passes."""
+AGAINST_HARDWARE = frozenset({Says.SOFTWARE, Says.OTHER_GPU, Says.CPU})
+
+DEATHS = frozenset({"died", "hung", "garbage"})
+FAILED_BUILDS = {
+    "no-wheel": Verdict.IMPOSSIBLE,
+    "no-interpreter": Verdict.BROKEN,
+    "unavailable": Verdict.UNKNOWN,
+    "failed": Verdict.BROKEN,
+}
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """The verdict, its reason, the witnesses it rests on and the measured comparison."""
+    answer = before_running(evidence) or from_workers(evidence)
+    if answer:
+        return Judgement(verdict=answer[0], because=answer[1], witnesses=witnesses_of(evidence))
+    witnesses = testify(evidence)
+    bench = stats.bench(evidence.cpu.blocks, evidence.gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
+    verdict, because = (
+        from_device(witnesses) or from_landmarks(evidence) or from_speed(bench, evidence.gate.min_speedup)
+    )
+    return Judgement(verdict=verdict, because=because, witnesses=witnesses, bench=bench)
+
+
+def witnesses_of(evidence: Evidence) -> tuple[Witness, ...]:
+    """Statements are worth showing once the GPU worker was started."""
+    return () if evidence.gpu.outcome == "not-run" else testify(evidence)
+
+
+def before_running(evidence: Evidence) -> Answer | None:
+    """Steps 1 and 2: what was known before a worker ran, or prevented it."""
+    ran = evidence.cpu.outcome != "not-run"
+    build, foresight = evidence.build, evidence.foresight
+    if foresight.state == "unreachable":
+        return Verdict.UNREACHABLE, foresight.because
+    if not ran and build is None and foresight.state == "impossible":
+        return Verdict.IMPOSSIBLE, foresight.because
+    if build is not None and build.outcome in FAILED_BUILDS:
+        return FAILED_BUILDS[build.outcome], build.because
+    if not ran:
+        return Verdict.UNKNOWN, "nothing was run"
+    return None
+
+
+def from_workers(evidence: Evidence) -> Answer | None:
+    """Steps 3 to 6: how the two workers ended, and whether they had a face to work on."""
+    cpu, gpu = evidence.cpu, evidence.gpu
+    for worker in (cpu, gpu):
+        if worker.outcome in DEATHS:
+            return Verdict.CRASHED, death_of(worker)
+    if cpu.outcome != "ran":
+        return Verdict.BROKEN, f"FaceLandmarker does not run on the CPU here ({cpu.stage}): {brief(cpu)}"
+    if gpu.outcome == "import-failed":
+        return Verdict.BROKEN, f"MediaPipe could not be imported for the GPU run: {brief(gpu)}"
+    if gpu.outcome == "refused":
+        return Verdict.REFUSED, brief(gpu)
+    if gpu.outcome != "ran":
+        return Verdict.UNKNOWN, "the GPU worker was not run"
+    if not any(landmarks.points for landmarks in cpu.landmarks):
+        return Verdict.UNKNOWN, "no face was found on the CPU, so the landmark model had nothing to do"
+    return None
+
+
+def death_of(worker: WorkerRun) -> str:
+    """One sentence on how a worker ended."""
+    ways = {"died": "ended", "hung": "did not answer in time", "garbage": "answered garbage"}
+    return f"the {worker.delegate} worker {ways[worker.outcome]} at {worker.stage}" + (
+        f" ({worker.exit or worker.error})" if worker.exit or worker.error else ""
+    )
+
+
+def brief(worker: WorkerRun) -> str:
+    """The tail of a native error, where its cause stands."""
+    text = " ".join(worker.error.split())
+    tail = text.rsplit("cannot be created: ", 1)[-1]
+    return f"{worker.error_type}: {tail[-400:]}"
+
+
+def from_device(witnesses: Sequence[Witness]) -> Answer | None:
+    """Steps 7 to 10: which device did the work."""
+    by_name = {witness.name: witness for witness in witnesses}
+    stayed = stayed_on_cpu(by_name)
+    if stayed:
+        return Verdict.SILENT_CPU, stayed
+    claims = [witness for witness in witnesses if witness.says is Says.HARDWARE]
+    against = [witness for witness in witnesses if witness.says in AGAINST_HARDWARE]
+    if claims and against:
+        return Verdict.CONTRADICTORY, f"{sentence(claims[0])}, but {sentence(against[0])}"
+    context = by_name["native-log"]
+    if context.says not in (Says.SOFTWARE, Says.OTHER_GPU):
+        context = by_name["gl-context"]
+    if context.says is Says.SOFTWARE:
+        return Verdict.EMULATED, f"the delegate ran on a software rasteriser: {context.saw}"
+    if context.says is Says.OTHER_GPU:
+        return Verdict.OTHER_GPU, f"the delegate ran on another device: {context.saw}"
+    return too_few(by_name, claims)
+
+
+def stayed_on_cpu(by_name: dict[str, Witness]) -> str:
+    """Why the work is known to have stayed on the CPU, or an empty text.
+
+    The calculators say so; or they are not named, and the worker neither logged a GL context nor mapped a GL driver.
+    """
+    if by_name["calculators"].says is Says.CPU:
+        return f"delegate=GPU was accepted, and every model ran on the CPU: {by_name['calculators'].saw}"
+    silent = by_name["calculators"].says is Says.CANNOT_KNOW and by_name["native-log"].says is Says.NOTHING
+    if silent and by_name["libraries"].says is Says.CPU:
+        return "delegate=GPU was accepted, but the worker made no GL context and mapped no GL driver"
+    return ""
+
+
+def too_few(by_name: dict[str, Witness], claims: Sequence[Witness]) -> Answer | None:
+    """None where hardware is proven: a context of NVIDIA's driver, inference on GL, and the kernel's own witnesses."""
+    kernel = [witness for witness in claims if witness.name in KERNEL_WITNESSES]
+    if Says.HARDWARE not in (by_name["native-log"].says, by_name["gl-context"].says):
+        return Verdict.UNKNOWN, f"no GL context names the GPU: {by_name['native-log'].saw}"
+    if len(kernel) < MIN_KERNEL_WITNESSES:
+        missing = [sentence(w) for name, w in by_name.items() if name in KERNEL_WITNESSES and w not in kernel]
+        return Verdict.UNKNOWN, "too few witnesses speak for hardware: " + "; ".join(missing)
+    return None
+
+
+def sentence(witness: Witness) -> str:
+    """A witness' statement as a clause."""
+    return f"{witness.name} says {witness.says.value} ({witness.saw})"
+
+
+def from_landmarks(evidence: Evidence) -> Answer | None:
+    """Step 11."""
+    seen = parity.compare(evidence.cpu.landmarks, evidence.gpu.landmarks)
+    if seen.agrees is None:
+        return Verdict.UNKNOWN, f"too few frames with a face to compare landmarks ({seen.compared})"
+    if seen.agrees:
+        return None
+    if seen.nme is not None and seen.nme > parity.TOLERANCE:
+        return Verdict.WRONG, f"landmarks differ by {seen.nme:.3f} of the eye distance, above {parity.TOLERANCE}"
+    return Verdict.WRONG, f"in {seen.missed} of {seen.missed + seen.compared} frames only one delegate found the face"
+
+
+def from_speed(bench: Bench | None, threshold: float) -> Answer:
+    """Step 12."""
+    if bench is None or bench.speedup is None:
+        return Verdict.UNKNOWN, "the speed-up was not measured"
+    low, high = bench.speedup.ci95
+    text = f"speed-up {bench.speedup.estimate:.2f} (95% interval {low:.2f} to {high:.2f}, threshold {threshold:g})"
+    if low > threshold:
+        return Verdict.ACCELERATED, text
+    return (Verdict.SLOWER if high < threshold else Verdict.INCONCLUSIVE), text

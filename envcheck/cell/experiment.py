@@ -1,0 +1,123 @@
+"""The experiment: two workers, both alive, driven in alternating blocks over the same frames.
+
+First a period of the workload on both, untimed for the verdict, where landmarks are compared and shaders compile; then
+pairs of timed blocks, CPU first in one pair and GPU first in the next. The number of frames in a block is chosen once
+from the warm-up; the number of pairs is fixed per look, and the confidence of a look allows for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+from envcheck import stats
+from envcheck.cell.worker import Worker
+from envcheck.judge.parity import INDICES
+from envcheck.model import Block, Gate, GpuSample, Says, Unread
+from envcheck.probes import facemesh, nativelog, renderer
+
+WARMUP_STEP = 10
+"""Frames between two looks at the clock during warm-up."""
+WARMUP_BUDGET_MS = 5000.0
+"""Warm-up ends after a whole period, or after this time in the slower worker, but not before WARMUP_MIN frames."""
+WARMUP_MIN = 20
+LANDMARK_FRAMES = 12
+"""Frames whose landmarks are kept in the evidence, spread over the warm-up."""
+LOOKS = (16, 32, 64)
+"""Pairs after which the interval is looked at."""
+HOPELESS_PAIRS = 8
+"""Pairs where no speed-up can change the verdict: enough for a number, no more."""
+TARGET_SHARE = 0.2
+"""Share of the gate's time budget that the first look may take."""
+BLOCK_FRAMES = (3, 60)
+"""Fewest and most frames of a block."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """Frames per block, the numbers of pairs at which to look, and the confidence of each look."""
+
+    frames: int
+    looks: tuple[int, ...]
+    confidence: float
+
+
+def warm_up(cpu: Worker, gpu: Worker, period: int) -> bool:
+    """Run up to one period on both workers, keeping landmarks. False where a worker failed."""
+    landmarks: dict[str, list[facemesh.Landmarks]] = {"CPU": [], "GPU": []}
+    for first in range(0, period, WARMUP_STEP):
+        for worker in (cpu, gpu):
+            worker.ask(first, min(WARMUP_STEP, period - first), points=INDICES)
+            ran = worker.finish()
+            if ran is None:
+                return False
+            worker.warmup += ran.times_ms
+            landmarks[worker.delegate] += ran.landmarks
+        if first + WARMUP_STEP >= WARMUP_MIN and max(sum(cpu.warmup), sum(gpu.warmup)) > WARMUP_BUDGET_MS:
+            break
+    for worker in (cpu, gpu):
+        worker.landmarks = thinned(landmarks[worker.delegate])
+    return True
+
+
+def thinned(landmarks: list[facemesh.Landmarks]) -> list[facemesh.Landmarks]:
+    """At most LANDMARK_FRAMES of them, evenly spread; the same ones for both workers."""
+    step = max(1, -(-len(landmarks) // LANDMARK_FRAMES))
+    return landmarks[::step]
+
+
+def design(cpu: Worker, gpu: Worker, gate: Gate) -> Design:
+    """Blocks as long as the budget allows, from the times of the end of the warm-up."""
+    pair_ms = median(cpu.warmup[-WARMUP_STEP:]) + median(gpu.warmup[-WARMUP_STEP:])
+    lost = hopeless(gpu)
+    looks = (HOPELESS_PAIRS,) if lost else LOOKS
+    budget_ms = gate.max_seconds * 1e3 * (TARGET_SHARE / 4 if lost else TARGET_SHARE)
+    fewest, most = BLOCK_FRAMES
+    frames = int(min(most, max(fewest, budget_ms / (looks[0] * max(pair_ms, 1e-3)))))
+    affordable = tuple(pairs for pairs in looks if pairs * frames * pair_ms <= gate.max_seconds * 1e3)
+    return Design(frames, affordable or looks[:1], stats.per_look(gate.confidence, len(affordable or looks[:1])))
+
+
+def hopeless(gpu: Worker) -> bool:
+    """True where the GPU worker's own log already names a software rasteriser, or calculators on the CPU alone."""
+    log = gpu.conversation.stderr_lines().lines
+    names, line = nativelog.calculators(log), nativelog.gl_line(log)
+    on_cpu = bool(names) and not any(name.startswith("Gl") for name in names)
+    return on_cpu or (line is not None and renderer.classify(line.renderer, line.version) is Says.SOFTWARE)
+
+
+def measure(cpu: Worker, gpu: Worker, gate: Gate, plan: Design, progress: Callable[[str], None]) -> bool:
+    """Timed pairs until the interval is clear of the threshold or the last look is over. False if a worker failed."""
+    for pair in range(plan.looks[-1]):
+        order = (cpu, gpu) if pair % 2 == 0 else (gpu, cpu)
+        if not all(timed_block(worker, pair, plan.frames) for worker in order):
+            return False
+        done = pair + 1
+        if done in plan.looks:
+            found = stats.speedup(stats.log_ratios(cpu.blocks, gpu.blocks), plan.confidence)
+            if stats.settled(found, gate.min_speedup):
+                return True
+        if done % 4 == 0:
+            progress(f"timing: {done} of up to {plan.looks[-1]} pairs of blocks")
+    return True
+
+
+def timed_block(worker: Worker, pair: int, frames: int) -> bool:
+    """One block of one worker."""
+    worker.ask(pair * frames, frames)
+    ran = worker.finish()
+    if ran is None:
+        return False
+    worker.blocks.append(Block(pair=pair, times_ms=tuple(round(t, 4) for t in ran.times_ms), faces=ran.faces))
+    return True
+
+
+def look_at(
+    worker: Worker, frames: int, sample: Callable[[], tuple[GpuSample, ...] | Unread]
+) -> tuple[GpuSample, ...] | Unread:
+    """NVML's view while `worker` works on `frames` frames; after them it notes its libraries and device files."""
+    worker.ask(0, frames, look=True)
+    seen = sample()
+    worker.finish()
+    return seen

@@ -1,0 +1,78 @@
+"""One-shot payloads and the NVML sampler: started here, parsed by probes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from envcheck.model import CudaRuntime, GlContext, GpuSample, Nvml, Unread
+from envcheck.payload import BOOTSTRAP, preamble
+from envcheck.probes.answers import parse_answer, parse_sample
+from envcheck.process import Conversation, run
+
+SAMPLE_DEADLINE_S = 20.0
+SAMPLE_LIMIT = 1024 * 1024
+
+
+def observe_gl(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> GlContext | Unread:
+    """The GL context that MediaPipe's EGL request gives in the environment of `python`."""
+    line = one_shot("gl", python, env, deadline_s)
+    return line if isinstance(line, Unread) else parse_answer(line, GlContext)
+
+
+def observe_cuda(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> CudaRuntime | Unread:
+    """The CUDA runtime library of the environment of `python`."""
+    line = one_shot("cuda", python, env, deadline_s)
+    return line if isinstance(line, Unread) else parse_answer(line, CudaRuntime)
+
+
+def one_shot(payload: str, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> bytes | Unread:
+    """The answer of a payload that is sent, answers with one line and ends; or why there is none."""
+    done = run([*python, "-I", "-c", BOOTSTRAP], stdin=preamble(payload), env=env, deadline_s=deadline_s)
+    if not done.started:
+        return Unread(reason=done.reason)
+    if done.timed_out:
+        return Unread(reason=f"the {payload} probe did not answer within {deadline_s:g} s")
+    if not done.stdout.strip():
+        return Unread(reason=f"the {payload} probe ended without an answer ({done.describe()})")
+    return done.stdout
+
+
+class NvmlSampler:
+    """NVML in a process of its own, asked while workers work. One that cannot be asked answers Unread."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+
+    @classmethod
+    def start(cls, env: Mapping[str, str]) -> NvmlSampler:
+        """Start the sampler in envcheck's own interpreter, where nvidia-ml-py is."""
+        conversation = Conversation.start([sys.executable, "-I", "-c", BOOTSTRAP], env=env)
+        conversation.send(preamble("nvml"), SAMPLE_DEADLINE_S)
+        return cls(conversation)
+
+    def facts(self) -> Nvml | Unread:
+        """Driver and GPUs."""
+        line = self.ask(b'{"do": "facts"}\n')
+        return line if isinstance(line, Unread) else parse_answer(line, Nvml)
+
+    def sample(self) -> tuple[GpuSample, ...] | Unread:
+        """Utilisation, memory, energy and process lists of every GPU, now."""
+        line = self.ask(b'{"do": "sample"}\n')
+        return line if isinstance(line, Unread) else parse_sample(line)
+
+    def ask(self, request: bytes) -> bytes | Unread:
+        """One line in, one line out."""
+        if self.conversation.send(request, SAMPLE_DEADLINE_S) is not None:
+            return Unread(reason="the NVML sampler takes no requests")
+        line = self.conversation.receive_line(SAMPLE_DEADLINE_S, SAMPLE_LIMIT)
+        return line if isinstance(line, bytes) else Unread(reason=f"the NVML sampler gave no answer: {line.describe()}")
+
+    def __enter__(self) -> NvmlSampler:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.conversation.kill()

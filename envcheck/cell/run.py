@@ -1,0 +1,97 @@
+"""Runs the probes and the two workers of one cell, and gathers what they saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from statistics import median
+
+from envcheck.cell.experiment import design, look_at, measure, warm_up
+from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_gl
+from envcheck.cell.worker import Material, Worker, start_worker
+from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
+
+LOOK_MS = 400.0
+"""About how long the workers work while libraries, device files and NVML are looked at."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all cells of a run share."""
+
+    host: Host
+    gate: Gate
+    material: Material
+    model: ModelFile
+    env: Mapping[str, str]
+    deadline_s: float
+
+
+def observe_cell(
+    cell: Cell,
+    foresight: Foresight,
+    setting: Setting,
+    build: Build | None = None,
+    python: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _label: None,
+) -> Evidence:
+    """The evidence of one cell. Without `python` (not built, or not to be run) nothing is started."""
+    facts: dict[str, object] = {"build": build}
+    if python:
+        progress("asking EGL")
+        facts["gl"] = observe_gl(python, setting.env, setting.deadline_s)
+        if cell.axes.cuda is not None:
+            facts["cuda"] = observe_cuda(python, setting.env, setting.deadline_s)
+        facts |= run_workers(python, setting, progress)
+        facts |= {"model": setting.model, "frames": setting.material.frames.record}
+    return Evidence(
+        cell=cell,
+        host=setting.host,
+        foresight=foresight,
+        gate=setting.gate,
+        workload=setting.material.workload,
+        recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **facts,  # type: ignore[arg-type] - gathered by name above
+    )
+
+
+def run_workers(python: Sequence[str], setting: Setting, progress: Callable[[str], None]) -> dict[str, object]:
+    """Both workers and NVML, from start to stop: the evidence fields they fill."""
+    with ExitStack() as stack:
+        sampler = stack.enter_context(NvmlSampler.start(setting.env))
+        workers = [start_worker(python, delegate, setting.env, setting.deadline_s) for delegate in ("CPU", "GPU")]
+        for worker in workers:
+            stack.callback(worker.conversation.kill)
+        cpu, gpu = workers
+        facts: dict[str, object] = {"nvml_idle": sampler.sample()}
+        facts |= drive(cpu, gpu, sampler, setting, progress)
+        progress("closing")
+        return facts | {"cpu": cpu.stop(), "gpu": gpu.stop()}
+
+
+def drive(
+    cpu: Worker, gpu: Worker, sampler: NvmlSampler, setting: Setting, progress: Callable[[str], None]
+) -> dict[str, object]:
+    """Load, warm up, look, time; stops where a worker fails. Returns what is not in the workers' own records."""
+    for worker in (cpu, gpu):
+        progress(f"starting FaceLandmarker on the {worker.delegate}")
+        if not worker.load(setting.material):
+            return {}
+    progress("warming up and comparing landmarks")
+    if not warm_up(cpu, gpu, len(setting.material.frames.frames)):
+        return {}
+    look_at(cpu, frames_for(cpu), lambda: Unread(reason="not asked"))
+    facts: dict[str, object] = {"nvml_working": look_at(gpu, frames_for(gpu), sampler.sample)}
+    if not (cpu.alive and gpu.alive):
+        return facts
+    plan = design(cpu, gpu, setting.gate)
+    progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
+    measure(cpu, gpu, setting.gate, plan, progress)
+    return facts | {"confidence_used": plan.confidence}
+
+
+def frames_for(worker: Worker) -> int:
+    """Frames that take the worker about LOOK_MS."""
+    return int(min(60, max(5, LOOK_MS / max(0.1, median(worker.warmup[-10:])))))

@@ -1,0 +1,175 @@
+"""One FaceLandmarker process: spoken to, timed out, and turned into a WorkerRun whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from envcheck.model import Block, Landmarks, Unread, WorkerRun, Workload
+from envcheck.outcomes import Closed, TimedOut, TooLong
+from envcheck.payload import BOOTSTRAP, preamble
+from envcheck.probes import facemesh, nativelog
+from envcheck.process import Conversation
+from envcheck.redact import redact
+from envcheck.workload.motion import FrameSet
+
+ANSWER_LIMIT = 4 * 1024 * 1024
+"""Bytes of one answer: 60 frames of landmarks are 100 kB."""
+CLOSE_GRACE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Material:
+    """What every worker of a run is given."""
+
+    model: bytes
+    frames: FrameSet
+    workload: Workload
+
+
+@dataclass
+class Worker:
+    """A worker process and what it has said so far. Not thread-safe."""
+
+    delegate: str
+    conversation: Conversation
+    deadline_s: float
+    env: Mapping[str, str]
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    seen: dict[str, Any] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    warmup: list[float] = field(default_factory=list)
+    landmarks: list[Landmarks] = field(default_factory=list)
+
+    @property
+    def alive(self) -> bool:
+        """True while nothing has gone wrong."""
+        return "outcome" not in self.seen
+
+    def load(self, material: Material) -> bool:
+        """Import, create, first frame. False where any of them failed; the reason is in the record."""
+        frames = material.frames.frames
+        request = {
+            "do": "load",
+            "token": self.token,
+            "delegate": self.delegate,
+            "faces": material.workload.faces,
+            "mode": material.workload.mode,
+            "model_bytes": len(material.model),
+            "shape": list(frames.shape),
+        }
+        sent = self.send(preamble("facemesh") + encode(request) + material.model + frames.tobytes())
+        return sent and isinstance(self.hear(), facemesh.Loaded)
+
+    def ask(self, first: int, count: int, *, points: Sequence[int] | None = None, look: bool = False) -> bool:
+        """Start `count` frames from number `first`; `finish` takes the answer."""
+        request = {"do": "run", "token": self.token, "first": first, "count": count, "look": look}
+        return self.send(encode(request | {"points": None if points is None else list(points)}))
+
+    def finish(self) -> facemesh.Ran | None:
+        """The answer to `ask`, or None where the worker failed."""
+        answer = self.hear()
+        if not isinstance(answer, facemesh.Ran):
+            return None
+        if answer.libraries is not None:
+            self.seen["libraries"] = facemesh.looked(answer.libraries)
+            self.seen["devices"] = facemesh.looked(answer.devices)
+        return answer
+
+    def stop(self) -> WorkerRun:
+        """End the process and freeze what was seen."""
+        if self.alive and self.send(encode({"do": "stop", "token": self.token})):
+            self.hear()
+        self.conversation.close(CLOSE_GRACE_S)
+        if self.alive:
+            self.seen |= {"outcome": "ran", "stage": "done"} if "first_ms" in self.seen else {"outcome": "not-run"}
+        lines, dropped = self.conversation.stderr_lines()
+        return WorkerRun(
+            delegate=self.delegate,
+            pid=self.conversation.pid,
+            blocks=tuple(self.blocks),
+            warmup_ms=tuple(self.warmup),
+            landmarks=tuple(self.landmarks),
+            log=tuple(redact("\n".join(lines), self.env).split("\n")) if lines else (),
+            log_dropped=dropped,
+            **self.seen,
+        )
+
+    def send(self, data: bytes) -> bool:
+        """False where the process does not take it; it is then asked how it ended."""
+        outcome = self.conversation.send(data, self.deadline_s)
+        if outcome is None:
+            return True
+        if isinstance(outcome, TimedOut):
+            self.end("hung", exit=f"took no input for {self.deadline_s:g} s")
+            return False
+        self.hear()  # what it managed to say before it died names the stage
+        return False
+
+    def hear(self) -> facemesh.Answer | None:
+        """The next answer that ends a request; announcements on the way are noted."""
+        while self.alive:
+            line = self.conversation.receive_line(self.deadline_s, ANSWER_LIMIT)
+            if isinstance(line, TimedOut):
+                self.end("hung", exit=f"no answer within {self.deadline_s:g} s")
+            elif isinstance(line, Closed):
+                self.end("died", exit=line.describe())
+            elif isinstance(line, TooLong):
+                self.end("garbage", error=f"a line of more than {ANSWER_LIMIT} bytes")
+            else:
+                answer = self.note(facemesh.parse(line, self.token))
+                if answer is not None:
+                    return answer
+        return None
+
+    def note(self, answer: facemesh.Answer | Unread) -> facemesh.Answer | None:
+        """Take down what an answer says; the answer itself where it ends a request."""
+        match answer:
+            case Unread(reason=reason):
+                self.end("garbage", error=reason)
+            case facemesh.Importing():
+                self.seen["stage"] = "import"
+            case facemesh.Creating():
+                self.seen |= {
+                    "stage": "create",
+                    "import_s": answer.import_s,
+                    "python": answer.python,
+                    "mediapipe": answer.mediapipe,
+                    "numpy": answer.numpy,
+                    "delegate_members": answer.members,
+                    "delegate_value": answer.delegate_value,
+                    "inner_pid": answer.inner_pid,
+                }
+            case facemesh.FirstFrame(create_ms=create_ms):
+                self.seen |= {"stage": "first-frame", "create_ms": create_ms}
+            case facemesh.Failed():
+                outcome = "import-failed" if self.seen.get("stage") == "import" else "refused"
+                self.end(outcome, error_type=answer.type, error=redact(answer.error, self.env))
+            case facemesh.Loaded(first_ms=first_ms):
+                self.seen |= {"stage": "frames", "first_ms": first_ms}
+                return answer
+            case facemesh.Ran() | facemesh.Stopped():
+                return answer
+        return None
+
+    def end(self, outcome: str, **facts: str) -> None:
+        """The worker is of no more use; a process that still runs is killed."""
+        self.seen |= {"outcome": outcome, **facts}
+        if outcome in ("hung", "garbage"):
+            self.conversation.kill()
+
+
+def start_worker(python: Sequence[str], delegate: str, env: Mapping[str, str], deadline_s: float) -> Worker:
+    """Start an isolated interpreter that waits for the payload. `python` is the argv that starts it."""
+    conversation = Conversation.start(
+        [*python, "-I", "-c", BOOTSTRAP], env={**env, "GLOG_vmodule": env.get("GLOG_vmodule", nativelog.VMODULE)}
+    )
+    return Worker(delegate=delegate, conversation=conversation, deadline_s=deadline_s, env=env)
+
+
+def encode(request: Mapping[str, Any]) -> bytes:
+    """One request line."""
+    return json.dumps(request).encode() + b"\n"

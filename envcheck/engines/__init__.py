@@ -1,0 +1,1 @@
+"""Where cells run. `local` runs them here; other engines place them on other machines."""

@@ -1,0 +1,109 @@
+"""Runs cells on this machine: environments build in parallel, then one cell at a time is measured in quiet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from envcheck import environments, process
+from envcheck.cell import Setting, observe_cell
+from envcheck.cell.observe import NvmlSampler
+from envcheck.engines import quiet
+from envcheck.environments import Prepared
+from envcheck.errors import InterruptedRunError
+from envcheck.host import observe_host
+from envcheck.model import Axes, Cell, Evidence, Foresight, Host
+from envcheck.report.progress import Progress
+
+RUN_ANYWAY = frozenset({"reachable"})
+"""States of cells that are run; `impossible` too where the user asks for it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be run, and how."""
+
+    cells: Sequence[Cell]
+    foresee: Callable[[Axes], Foresight]
+    setting: Setting
+    cache: Path
+    jobs: int
+    preflight: bool = True
+    relock: bool = False
+
+
+class InterruptedJobError(InterruptedRunError):
+    """Ctrl-C or SIGTERM; `evidence` holds the cells that were finished."""
+
+    def __init__(self, evidence: Sequence[Evidence]) -> None:
+        super().__init__("interrupted")
+        self.evidence = tuple(evidence)
+
+
+def host_here(env: Mapping[str, str]) -> Host:
+    """The facts of this machine."""
+    with NvmlSampler.start(env) as sampler:
+        return observe_host(sampler.facts(), env)
+
+
+def run(job: Job, progress: Progress) -> list[Evidence]:
+    """The evidence of every cell of the job, in its order. Raises InterruptedJobError with what was finished."""
+    finished: list[Evidence] = []
+    pool = ThreadPoolExecutor(max_workers=max(1, job.jobs), thread_name_prefix="build")
+    try:
+        foreseen = [job.foresee(cell.axes) for cell in job.cells]
+        builds = [
+            pool.submit(build, job, cell, progress) if to_be_run(job, state) else None
+            for cell, state in zip(job.cells, foreseen, strict=True)
+        ]
+        for one in builds:
+            if one is not None:
+                one.exception()
+        for cell, state, one in zip(job.cells, foreseen, builds, strict=True):
+            finished.append(measure(job, cell, state, one, progress))
+    except KeyboardInterrupt:
+        process.kill_all()
+        raise InterruptedJobError(finished) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return finished
+
+
+def to_be_run(job: Job, foresight: Foresight) -> bool:
+    """Reachable cells are run, and impossible ones where the user asks for it; no request makes a driver appear."""
+    return foresight.state in RUN_ANYWAY or (foresight.state == "impossible" and not job.preflight)
+
+
+def build(job: Job, cell: Cell, progress: Progress) -> Prepared:
+    """The cell's environment, built or found."""
+    say = progress.of(cell.id)
+    try:
+        with quiet.hold(job.cache, alone=False, waiting=lambda: say("waiting for a measurement of another run to end")):
+            return environments.prepare(cell, cache=job.cache, env=job.setting.env, relock=job.relock, progress=say)
+    finally:
+        progress.done(cell.id)
+
+
+def measure(
+    job: Job, cell: Cell, foresight: Foresight, build_of: Future[Prepared] | None, progress: Progress
+) -> Evidence:
+    """The cell's evidence, measured alone on this machine where there is something to measure."""
+    if build_of is None:
+        return observe_cell(cell, foresight, job.setting)
+    prepared, say = build_of.result(), progress.of(cell.id)
+    if not prepared.python:
+        return observe_cell(cell, foresight, job.setting, build=prepared.build)
+    try:
+        with quiet.hold(job.cache, alone=True, waiting=lambda: say("waiting for another run to build or measure")):
+            return observe_cell(cell, foresight, job.setting, prepared.build, prepared.python, say)
+    finally:
+        progress.done(cell.id)
+
+
+def default_jobs() -> int:
+    """As many builds at once as there are cores to use, at least two: much of a build is waiting for the network."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(2, cores or 2)

@@ -1,0 +1,24 @@
+"""Evidence -> Findings: why, and what to do. One file per family; the order of RULES puts root causes first.
+
+GPU1xx driver and devices, EGL2xx OpenGL ES and EGL, CTR3xx containers, MPP4xx MediaPipe, Python and packages,
+BEN5xx measurement, RES6xx processes and resources, CUD7xx CUDA, SRC8xx source code.
+"""
+
+from __future__ import annotations
+
+from envcheck.model import Evidence, Finding, Judgement
+from envcheck.rules import ben, cud, egl, gpu, mpp, res
+from envcheck.rules.rule import Case, Rule, apply
+
+RULES: tuple[Rule, ...] = (*mpp.BUILD, *cud.RULES, *gpu.RULES, *res.RULES, *mpp.RUN, *egl.RULES, *ben.RULES)
+"""Every rule, in the order in which causes precede their consequences."""
+
+BY_CODE = {rule.code: rule for rule in RULES}
+
+
+def findings(evidence: Evidence, judgement: Judgement) -> tuple[Finding, ...]:
+    """What the rules say of one judged cell; the root cause first."""
+    return apply(RULES, Case(evidence, judgement))
+
+
+__all__ = ["BY_CODE", "RULES", "Case", "Rule", "findings"]

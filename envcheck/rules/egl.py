@@ -1,0 +1,123 @@
+"""EGL2xx: OpenGL ES through EGL, the only road from MediaPipe to a GPU on Linux."""
+
+from __future__ import annotations
+
+from envcheck.model import GlContext, Verdict
+from envcheck.probes import nativelog
+from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, on_verdict, refused_with
+
+EMULATION = "GPU emulation detected"
+NVIDIA_VENDOR = """\
+# Is NVIDIA's EGL driver here, of the same version as the kernel module?
+cat /proc/driver/nvidia/version; ls /usr/lib/*/libEGL_nvidia.so.* /usr/share/glvnd/egl_vendor.d/
+# Debian, Ubuntu (570 stands for your driver's branch): apt-get install libnvidia-gl-570
+# Docker: docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all …"""
+
+
+def no_vendor(case: Case) -> str | None:
+    """No EGL vendor library could be loaded: eglGetDisplay itself fails, or no EGL device is found."""
+    seen = refused_with("eglGetDisplay() returned error 0x300c", "Devices tried: 0")(case)
+    return f"{seen}{context_words(case)}" if seen else None
+
+
+def no_default_display(case: Case) -> str | None:
+    """A vendor library loads, but its default display cannot be initialised."""
+    if case.judgement.verdict is not Verdict.REFUSED or no_vendor(case):
+        return None
+    failures = nativelog.egl_failures(case.evidence.gpu.log) + nativelog.egl_failures((case.evidence.gpu.error,))
+    if "Unable to initialize EGL" not in failures:
+        return None
+    steering = case.evidence.host.steering
+    named = ", ".join(
+        f"{name}={steering[name]}" for name in ("DISPLAY", "WAYLAND_DISPLAY", "EGL_PLATFORM") if name in steering
+    )
+    return f"{named or 'no DISPLAY, WAYLAND_DISPLAY or EGL_PLATFORM is set'}{context_words(case)}"
+
+
+def context_words(case: Case) -> str:
+    """What our own EGL request met, in half a sentence."""
+    gl = case.evidence.gl
+    if not isinstance(gl, GlContext):
+        return ""
+    if gl.path == "device":
+        return f"; EGL device enumeration then finds only {gl.renderer}"
+    return f"; {gl.error}" if gl.error else ""
+
+
+def emulation_refused(case: Case) -> str | None:
+    """MediaPipe 1.0.1 and later refuse software renderers."""
+    line = nativelog.gl_line(case.evidence.gpu.log)
+    return (line.renderer if line else EMULATION) if refused_with(EMULATION)(case) else None
+
+
+def refused_otherwise(case: Case) -> str | None:
+    """Refused, and no other rule of this family knows the cause."""
+    known = any(rule.see(case) for rule in CAUSES) or refused_with(DISABLED_IN_BUILD)(case)
+    return case.judgement.because if case.judgement.verdict is Verdict.REFUSED and not known else None
+
+
+CAUSES = (
+    Rule(
+        code="EGL201",
+        title="no EGL driver could be loaded",
+        see=no_vendor,
+        because="libEGL is only a dispatcher: it finds the driver through a vendor file, and found none that loads. "
+        "nvidia-smi and CUDA can work all the same.",
+        remedy=NVIDIA_VENDOR,
+        url="https://github.com/google-ai-edge/mediapipe/issues/5503",
+    ),
+    Rule(
+        code="EGL202",
+        title="EGL's default display cannot be initialised",
+        see=no_default_display,
+        because="MediaPipe asks for the default display. Without NVIDIA's driver the default goes to Mesa, which then "
+        "wants an X or Wayland display that is not there; a foreign DISPLAY (ssh -X, VNC) has the same effect.",
+        remedy="unset DISPLAY WAYLAND_DISPLAY\n" + NVIDIA_VENDOR,
+        url="https://github.com/google-ai-edge/mediapipe/issues/4973",
+    ),
+    Rule(
+        code="EGL203",
+        title="no pbuffer configuration on this display",
+        see=refused_with("no matching EGL configuration"),
+        because="The display that EGL chose (GBM, X through ssh or VNC, Xvfb) offers no off-screen surface of the kind MediaPipe needs.",
+        remedy="unset DISPLAY WAYLAND_DISPLAY EGL_PLATFORM",
+        url="https://github.com/google-ai-edge/mediapipe/issues/6323",
+    ),
+    Rule(
+        code="EGL204",
+        title="software GL detected",
+        see=emulation_refused,
+        because="EGL works, but its renderer is a software rasteriser; MediaPipe 1.0.1 and later refuse that. The GPU's own driver is not reached.",
+        remedy=NVIDIA_VENDOR,
+        url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
+    ),
+    Rule(
+        code="EGL205",
+        title="OpenGL ES is older than 3.1",
+        see=refused_with("OpenGL ES 3.1 or above is required", "OpenGL ES 3.1 is required"),
+        because="GPU inference needs compute shaders, which OpenGL ES has from 3.1 on.",
+        remedy="Use a current driver of the GPU; a virtual machine's GL adapter is rarely enough.",
+        url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
+    ),
+)
+
+RULES = (
+    *CAUSES,
+    Rule(
+        code="EGL206",
+        title="MediaPipe refused the GPU delegate for a cause envcheck does not know",
+        see=refused_otherwise,
+        because="The native error is kept in the evidence; nothing ran on the GPU.",
+        remedy="Read the error and the native log in the evidence file, and report them so that a rule can be written.",
+        url="https://github.com/google-ai-edge/mediapipe/issues",
+    ),
+    Rule(
+        code="EGL207",
+        title="the GPU delegate ran on the CPU, emulated",
+        see=on_verdict(Verdict.EMULATED),
+        because="Mesa's software rasteriser accepts the delegate, and everything looks fine but the speed: about 20 times "
+        "slower than the CPU delegate. The GPU's own driver was not reached.",
+        remedy=NVIDIA_VENDOR,
+        url="https://github.com/google-ai-edge/mediapipe/issues/6180",
+    ),
+)

@@ -1,0 +1,147 @@
+"""MPP4xx: MediaPipe, its wheel, its Python and its packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from envcheck.compat import MissingLibrary, missing_library
+from envcheck.model import Status, Verdict
+from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, foreseen, on_verdict, refused_with
+
+WITH_GPU = "Linux x86_64: 0.10.8 to 0.10.21, 0.10.33, 0.10.35, 1.0.1 and later; Linux aarch64: 1.0.1 and later"
+CHOOSE_GPU_WHEEL = f"pip install 'mediapipe>=1.0.1'    # wheels with GPU code: {WITH_GPU}"
+
+
+def no_gpu_code(case: Case) -> str | None:
+    """Foreseen by the table, or said by MediaPipe itself."""
+    return foreseen("MPP401")(case) or refused_with(DISABLED_IN_BUILD)(case)
+
+
+def delegate_ignored(case: Case) -> str | None:
+    """Foreseen by the table, or proven by the run."""
+    return foreseen("MPP402")(case) or on_verdict(Verdict.SILENT_CPU)(case)
+
+
+def no_wheel(case: Case) -> str | None:
+    """Foreseen by the table, or said by the resolver."""
+    return foreseen("MPP403")(case) or built("no-wheel")(case)
+
+
+def built(outcome: str) -> Callable[[Case], str | None]:
+    """A rule's `see` for environments whose build ended in `outcome`."""
+
+    def see(case: Case) -> str | None:
+        build = case.evidence.build
+        return build.because if build is not None and build.outcome == outcome else None
+
+    return see
+
+
+def library_of(case: Case) -> MissingLibrary | None:
+    """The shared library that the failing worker could not load."""
+    if case.judgement.verdict is not Verdict.BROKEN:
+        return None
+    failing = case.evidence.cpu if case.evidence.cpu.outcome != "ran" else case.evidence.gpu
+    return missing_library(failing.error)
+
+
+def library_missing(case: Case) -> str | None:
+    """A shared library that MediaPipe or OpenCV needs is not on the system."""
+    missing = library_of(case)
+    return f"{missing.name} ({missing.purpose})" if missing else None
+
+
+def library_install(case: Case) -> str:
+    """The commands that bring the missing library, one line per distribution."""
+    missing = library_of(case)
+    return "\n".join(f"{command}    # {system}" for system, command in missing.install) if missing else ""
+
+
+def cpu_fails(case: Case) -> str | None:
+    """Broken at run time, and not for a missing library."""
+    ran = case.evidence.cpu.outcome != "not-run"
+    broken = case.judgement.verdict is Verdict.BROKEN
+    return case.judgement.because if broken and ran and library_of(case) is None else None
+
+
+BUILD = (
+    Rule(
+        code="MPP406",
+        title="no such Python here",
+        see=built("no-interpreter"),
+        because="The cell asks for a Python that is not installed and that uv may not or cannot download.",
+        remedy="uv python install 3.11    # or install it with your system's packages, or change axes.python",
+        url="https://docs.astral.sh/uv/concepts/python-versions/",
+    ),
+    Rule(
+        code="MPP403",
+        title="no MediaPipe wheel fits this Python",
+        see=no_wheel,
+        because="MediaPipe is published as wheels only; pip and uv can install nothing else.",
+        remedy="Choose a Python that has a wheel (0.10.8 to 0.10.21: 3.9 to 3.12, before 0.10.13: 3.8 to 3.11), or a MediaPipe from 0.10.30 on.",
+        url="https://github.com/google-ai-edge/mediapipe/issues/5708",
+    ),
+    Rule(
+        code="MPP404",
+        title="no MediaPipe wheel fits this platform",
+        see=foreseen("MPP404"),
+        because="Wheels are built for one platform and a smallest glibc.",
+        remedy="Use a platform that has a wheel: docs/compatibility.md lists them.",
+        url="https://github.com/google-ai-edge/mediapipe/issues/5965",
+    ),
+    Rule(
+        code="MPP407",
+        title="the environment could not be built",
+        see=built("failed"),
+        because="The installer failed; the end of its log is in the evidence.",
+        remedy="Read the log in the evidence file, or repeat the build: envcheck validate --select CELL",
+        url="https://docs.astral.sh/uv/reference/troubleshooting/",
+    ),
+    Rule(
+        code="MPP408",
+        title="the package index does not answer",
+        see=built("unavailable"),
+        because="The environment could not be resolved or fetched; a retry, or another index, may mend that.",
+        remedy="Check the network; name a mirror with UV_INDEX_URL or PIP_INDEX_URL, a folder of wheels with PIP_FIND_LINKS.",
+        url="https://docs.astral.sh/uv/concepts/indexes/",
+        status=Status.UNKNOWN,
+    ),
+    Rule(
+        code="MPP401",
+        title="this MediaPipe was built without GPU code",
+        see=no_gpu_code,
+        because="No driver, CUDA version or flag changes that: the code is not in the wheel.",
+        remedy=CHOOSE_GPU_WHEEL,
+        url="https://github.com/google-ai-edge/mediapipe/issues/6231",
+    ),
+    Rule(
+        code="MPP402",
+        title="delegate=GPU is accepted and ignored",
+        see=delegate_ignored,
+        because="The work stays on the CPU without error or warning. 0.10.30 and 0.10.31 do not pass the delegate on to "
+        "their native library; a delegate given as a number can have the same effect on 1.2.2.",
+        remedy=CHOOSE_GPU_WHEEL,
+        url="https://github.com/google-ai-edge/mediapipe/issues/6216",
+    ),
+)
+
+RUN = (
+    Rule(
+        code="MPP405",
+        title="a shared library is missing",
+        see=library_missing,
+        because="MediaPipe from 0.10.33 on needs the system's libEGL and libGLESv2 even on the CPU; OpenCV needs libGL "
+        "unless it is the headless one. `import mediapipe` may succeed all the same.",
+        remedy="Install the package that brings the library.",
+        url="https://github.com/google-ai-edge/mediapipe/issues/6231",
+        fix=library_install,
+    ),
+    Rule(
+        code="MPP409",
+        title="FaceLandmarker does not even run on the CPU",
+        see=cpu_fails,
+        because="Nothing can be said of the GPU before the environment works on the CPU.",
+        remedy="Read the error and the native log in the evidence file; check the pins with: pip check",
+        url="https://github.com/google-ai-edge/mediapipe/issues/6113",
+    ),
+)

@@ -1,0 +1,49 @@
+"""RES6xx: processes that end badly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from envcheck.model import Verdict
+from envcheck.rules.rule import Case, Rule
+
+CRASHES = "https://github.com/google-ai-edge/mediapipe/issues/6008"
+
+
+def ended(outcome: str) -> Callable[[Case], str | None]:
+    """A worker ended this way and the verdict is `crashed`."""
+
+    def see(case: Case) -> str | None:
+        workers = (case.evidence.cpu, case.evidence.gpu)
+        hit = any(worker.outcome == outcome for worker in workers)
+        return case.judgement.because if hit and case.judgement.verdict is Verdict.CRASHED else None
+
+    return see
+
+
+RULES = (
+    Rule(
+        code="RES601",
+        title="the worker died",
+        see=ended("died"),
+        because="Native code ended the process: an application would have died with it.",
+        remedy="Read the end of the native log in the evidence file. SIGKILL often means memory: check `dmesg` and the memory limit.",
+        url=CRASHES,
+    ),
+    Rule(
+        code="RES602",
+        title="the worker hung",
+        see=ended("hung"),
+        because="MediaPipe did not come back; an application would wait for ever.",
+        remedy="Read the native log in the evidence file; if the machine is only slow, raise the limit: envcheck validate --deadline 600",
+        url="https://github.com/google-ai-edge/mediapipe/issues/2323",
+    ),
+    Rule(
+        code="RES603",
+        title="the worker answered garbage",
+        see=ended("garbage"),
+        because="Something in the environment speaks in place of our program: a start-up hook, a wrapper, or memory gone wrong.",
+        remedy="Look for sitecustomize.py or *.pth files that print, and for a `python` that is a script.",
+        url="https://docs.python.org/3/library/site.html",
+    ),
+)

@@ -47,6 +47,7 @@ def fetch(remote: Remote, *, remedy: str, deadline_s: float = 180.0, silence_s: 
         with urllib.request.urlopen(remote.url, timeout=silence_s) as response:  # noqa: S310 - callers pass constants
             data = read_bounded(response, remote.size, until)
     except urllib.error.HTTPError as error:
+        error.close()
         raise InfrastructureError(f"{remote.url} answered {error.code} {error.reason}", remedy=remedy) from error
     except (OSError, http.client.HTTPException) as error:
         raise InfrastructureError(f"{remote.url} cannot be downloaded: {_reason(error)}", remedy=remedy) from error

@@ -27,11 +27,20 @@ def no_default_display(case: Case) -> str | None:
     failures = nativelog.egl_failures(case.evidence.gpu.log) + nativelog.egl_failures((case.evidence.gpu.error,))
     if "Unable to initialize EGL" not in failures:
         return None
-    steering = case.evidence.host.steering
-    named = ", ".join(
-        f"{name}={steering[name]}" for name in ("DISPLAY", "WAYLAND_DISPLAY", "EGL_PLATFORM") if name in steering
-    )
+    named = ", ".join(f"{name}={value}" for name, value in displays_set(case).items())
     return f"{named or 'no DISPLAY, WAYLAND_DISPLAY or EGL_PLATFORM is set'}{context_words(case)}"
+
+
+def displays_set(case: Case) -> dict[str, str]:
+    """The variables that name a display, where they are set."""
+    steering = case.evidence.host.steering
+    return {name: steering[name] for name in ("DISPLAY", "WAYLAND_DISPLAY", "EGL_PLATFORM") if name in steering}
+
+
+def reach_the_driver(case: Case) -> str:
+    """Unset what names a foreign display; then give EGL the GPU's own driver."""
+    named = displays_set(case)
+    return (f"unset {' '.join(named)}\n" if named else "") + NVIDIA_VENDOR
 
 
 def context_words(case: Case) -> str:
@@ -72,8 +81,9 @@ CAUSES = (
         see=no_default_display,
         because="MediaPipe asks for the default display. Without NVIDIA's driver the default goes to Mesa, which then "
         "wants an X or Wayland display that is not there; a foreign DISPLAY (ssh -X, VNC) has the same effect.",
-        remedy="unset DISPLAY WAYLAND_DISPLAY\n" + NVIDIA_VENDOR,
+        remedy="unset DISPLAY WAYLAND_DISPLAY EGL_PLATFORM\n" + NVIDIA_VENDOR,
         url="https://github.com/google-ai-edge/mediapipe/issues/4973",
+        fix=reach_the_driver,
     ),
     Rule(
         code="EGL203",

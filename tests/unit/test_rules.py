@@ -1,0 +1,164 @@
+"""Rules: codes, pages, and which cause a refused delegate is put down to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from envcheck.errors import UsageError
+from envcheck.judge import judge
+from envcheck.model import (
+    Axes,
+    Build,
+    Cell,
+    Evidence,
+    Foresight,
+    Gate,
+    GlContext,
+    Host,
+    Status,
+    Unread,
+    Verdict,
+    WorkerRun,
+    Workload,
+)
+from envcheck.rules import BY_CODE, RULES, findings
+from envcheck.rules.pages import document, index, page
+
+UMBRELLA = 'Service "kGpuService", required by node x, was not provided and cannot be created: '
+EMULATION = "GPU emulation detected, but not supported. Please run in an environment that exposes a physical GPU."
+DEFAULT_FAILED = "E0000 gl_context_egl.cc:112] INTERNAL: RET_CHECK failure egl_initialized Unable to initialize EGL"
+LLVMPIPE = "I0000 gl_context.cc:408] GL version: 3.2 (OpenGL ES 3.2 Mesa 22.3.6), renderer: llvmpipe (LLVM 15.0.6)"
+CPU_RAN = WorkerRun(delegate="CPU", outcome="ran", stage="done")
+
+
+def evidence(
+    *,
+    gpu: WorkerRun | None = None,
+    cpu: WorkerRun = CPU_RAN,
+    steering: dict[str, str] | None = None,
+    build: Build | None = None,
+    gl: GlContext | None = None,
+) -> Evidence:
+    return Evidence(
+        cell=Cell(id="venv-mp1.2.2", axes=Axes(backend="venv", mediapipe="1.2.2")),
+        host=Host(platform="linux", machine="x86_64", nvml=Unread(reason="no driver"), steering=steering or {}),
+        foresight=Foresight(state="reachable"),
+        gate=Gate(),
+        workload=Workload(),
+        build=build or Build(outcome="built"),
+        cpu=cpu,
+        gpu=gpu or WorkerRun(delegate="GPU", outcome="not-run"),
+        gl=gl or Unread(reason="not asked"),
+    )
+
+
+def refused(error: str, *log: str) -> WorkerRun:
+    return WorkerRun(delegate="GPU", outcome="refused", stage="create", error_type="RuntimeError", error=error, log=log)
+
+
+def root_code(seen: Evidence) -> str:
+    return findings(seen, judge(seen))[0].code
+
+
+@pytest.mark.parametrize(
+    ("error", "log", "code"),
+    [
+        (UMBRELLA + "RET_CHECK display != EGL_NO_DISPLAYeglGetDisplay() returned error 0x300c", (), "EGL201"),
+        (UMBRELLA + "Failed to get and init EGL display.", ("Devices tried: 0",), "EGL201"),
+        (UMBRELLA + "RET_CHECK egl_initializedUnable to initialize EGL", (), "EGL202"),
+        (UMBRELLA + EMULATION, (DEFAULT_FAILED, LLVMPIPE), "EGL202"),
+        (UMBRELLA + EMULATION, (LLVMPIPE,), "EGL204"),
+        (UMBRELLA + "eglChooseConfig() returned no matching EGL configuration for RGBA8888", (), "EGL203"),
+        (UMBRELLA + "OpenGL ES 3.1 or above is required to use OpenGL inference.", (), "EGL205"),
+        ("ImageCloneCalculator: GPU processing is disabled in build flags", (), "MPP401"),
+        (UMBRELLA + "something new", (), "EGL206"),
+    ],
+    ids=["0x300c", "no device", "no display", "no display 1.x", "emulation", "config", "es 3.1", "flags", "unknown"],
+)
+def test_a_refusal_is_put_down_to_the_cause_in_its_tail(error: str, log: tuple[str, ...], code: str) -> None:
+    seen = evidence(gpu=refused(error, *log))
+
+    assert judge(seen).verdict is Verdict.REFUSED
+    assert root_code(seen) == code
+
+
+@pytest.mark.parametrize(
+    ("steering", "words"),
+    [({}, "no DISPLAY, WAYLAND_DISPLAY or EGL_PLATFORM is set"), ({"DISPLAY": "localhost:10.0"}, "DISPLAY=localhost:10.0")],
+    ids=["none", "foreign"],
+)
+def test_the_finding_names_the_display(steering: dict[str, str], words: str) -> None:
+    seen = evidence(gpu=refused(UMBRELLA + "Unable to initialize EGL"), steering=steering)
+
+    assert words in findings(seen, judge(seen))[0].summary
+
+
+def test_a_missing_library_is_named_with_the_package_that_brings_it() -> None:
+    error = "libEGL.so.1: cannot open shared object file: No such file or directory"
+    broken = WorkerRun(delegate="CPU", outcome="refused", stage="create", error_type="OSError", error=error)
+    seen = evidence(cpu=broken)
+    finding = findings(seen, judge(seen))[0]
+
+    assert finding.code == "MPP405"
+    assert "libEGL.so.1" in finding.summary
+    assert "libegl1" in finding.remedy
+
+
+def test_a_cpu_failure_for_another_cause_is_not_called_a_missing_library() -> None:
+    broken = WorkerRun(delegate="CPU", outcome="refused", stage="create", error_type="ValueError", error="bad model")
+
+    assert root_code(evidence(cpu=broken)) == "MPP409"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "code"),
+    [
+        ("no-wheel", Verdict.IMPOSSIBLE, "MPP403"),
+        ("no-interpreter", Verdict.BROKEN, "MPP406"),
+        ("failed", Verdict.BROKEN, "MPP407"),
+        ("unavailable", Verdict.UNKNOWN, "MPP408"),
+    ],
+)
+def test_an_environment_that_could_not_be_built_says_why(outcome: str, verdict: Verdict, code: str) -> None:
+    seen = evidence(cpu=WorkerRun(delegate="CPU", outcome="not-run"), build=Build(outcome=outcome, because="reason"))
+
+    assert judge(seen).verdict is verdict
+    assert root_code(seen) == code
+
+
+def test_codes_are_unique_and_of_a_known_family() -> None:
+    assert len(BY_CODE) == len(RULES)
+    for code in BY_CODE:
+        assert re.fullmatch(r"(GPU1|EGL2|CTR3|MPP4|BEN5|RES6|CUD7|SRC8)\d\d", code)
+
+
+def test_every_rule_says_why_what_to_do_and_where_that_is_known_from() -> None:
+    for rule in RULES:
+        assert rule.title
+        assert rule.because
+        assert rule.remedy
+        assert rule.url.startswith("https://")
+
+
+def test_only_a_proven_gpu_is_a_pass() -> None:
+    assert [rule.code for rule in RULES if rule.status is Status.PASS] == ["BEN501"]
+
+
+def test_the_page_of_a_code_is_found_in_any_case_and_a_near_miss_is_suggested() -> None:
+    assert page("egl202").startswith("EGL202")
+    with pytest.raises(UsageError) as error:
+        page("EGL2O2")
+    assert "EGL202" in error.value.remedy
+
+
+def test_the_index_lists_every_code() -> None:
+    assert [line.split()[0] for line in index().splitlines()] == sorted(BY_CODE)
+
+
+def test_the_findings_page_is_generated_from_the_rules() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
+
+    assert written == document()

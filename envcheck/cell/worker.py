@@ -104,15 +104,17 @@ class Worker:
         if outcome is None:
             return True
         if isinstance(outcome, TimedOut):
-            self.end("hung", exit=f"took no input for {self.deadline_s:g} s")
-            return False
-        self.hear()  # what it managed to say before it died names the stage
+            self.hear(wait_s=0.0)  # one that floods us instead of reading has said so by now
+            if self.alive or self.seen["outcome"] == "hung":
+                self.end("hung", exit=f"took no input for {self.deadline_s:g} s")
+        else:
+            self.hear()  # what it managed to say before it died names the stage
         return False
 
-    def hear(self) -> facemesh.Answer | None:
+    def hear(self, wait_s: float | None = None) -> facemesh.Answer | None:
         """The next answer that ends a request; announcements on the way are noted."""
         while self.alive:
-            line = self.conversation.receive_line(self.deadline_s, ANSWER_LIMIT)
+            line = self.conversation.receive_line(self.deadline_s if wait_s is None else wait_s, ANSWER_LIMIT)
             if isinstance(line, TimedOut):
                 self.end("hung", exit=f"no answer within {self.deadline_s:g} s")
             elif isinstance(line, Closed):

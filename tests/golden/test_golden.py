@@ -1,0 +1,235 @@
+"""Recorded and composed evidence, one file per verdict: judged as its name says, and never accelerated when a single
+witness changes sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from envcheck import store
+from envcheck.judge import judge
+from envcheck.model import Evidence, Foresight, GlContext, Landmarks, Status, Unread, Verdict, WorkerRun
+from envcheck.rules import findings
+from tests.golden import compose
+
+HERE = Path(__file__).parent
+ROOT_CAUSE = {
+    "accelerated": "BEN501",
+    "slower": "BEN502",
+    "inconclusive": "BEN503",
+    "wrong": "BEN504",
+    "emulated": "EGL207",
+    "other-gpu": "GPU104",
+    "silent-cpu": "MPP402",
+    "refused": "EGL204",
+    "contradictory": "GPU103",
+    "crashed": "RES601",
+    "broken": "MPP405",
+    "impossible": "MPP401",
+    "unreachable": "GPU101",
+    "unknown": "BEN505",
+}
+
+
+def load(verdict: str) -> Evidence:
+    (evidence,) = store.load_evidence(HERE / f"{verdict}.json")
+    return evidence
+
+
+def test_every_verdict_has_a_file_and_a_root_cause() -> None:
+    names = {path.stem for path in HERE.glob("*.json")}
+
+    assert names == {verdict.value for verdict in Verdict} == set(ROOT_CAUSE)
+
+
+@pytest.mark.parametrize("name", ROOT_CAUSE)
+def test_the_verdict_is_the_files_name(name: str) -> None:
+    assert judge(load(name)).verdict is Verdict(name)
+
+
+@pytest.mark.parametrize("name", ROOT_CAUSE)
+def test_the_root_cause_comes_first_and_says_what_to_do(name: str) -> None:
+    evidence = load(name)
+    root = findings(evidence, judge(evidence))[0]
+
+    assert root.code == ROOT_CAUSE[name]
+    assert all((root.summary, root.because, root.remedy, root.url.startswith("https://")))
+    assert (root.status is Status.PASS) == (name == "accelerated")
+
+
+@pytest.mark.parametrize("name", compose.CELLS)
+def test_a_composed_file_says_so_and_is_what_the_script_makes(name: str) -> None:
+    assert "published facts" in load(name).composed
+    assert (HERE / f"{name}.json").read_text(encoding="utf-8") == store.encode_evidence(compose.compose(name))
+
+
+@pytest.mark.parametrize("name", ROOT_CAUSE)
+def test_nothing_in_the_files_names_a_person_or_a_home(name: str) -> None:
+    text = (HERE / f"{name}.json").read_text(encoding="utf-8")
+
+    assert not re.search(r"/home/|/root/|/Users/|@[a-z]+\.[a-z]{2}", text)
+
+
+# --- one witness at a time changes sides ------------------------------------------------------------------------
+
+Change = Callable[[Evidence], Evidence]
+HIDDEN = Unread(reason="Permission denied")
+
+
+def gpu(**facts: object) -> Change:
+    """The GPU worker with other facts."""
+    return lambda evidence: replace(evidence, gpu=replace(evidence.gpu, **facts))
+
+
+def cpu(**facts: object) -> Change:
+    """The CPU worker with other facts."""
+    return lambda evidence: replace(evidence, cpu=replace(evidence.cpu, **facts))
+
+
+def seen(**facts: object) -> Change:
+    """The evidence with other facts."""
+    return lambda evidence: replace(evidence, **facts)
+
+
+def both(*changes: Change) -> Change:
+    """One change after the other."""
+
+    def change(evidence: Evidence) -> Evidence:
+        for one in changes:
+            evidence = one(evidence)
+        return evidence
+
+    return change
+
+
+def log_without(worker: WorkerRun, needle: str) -> tuple[str, ...]:
+    return tuple(line for line in worker.log if needle not in line)
+
+
+def unnamed_calculators(evidence: Evidence) -> Evidence:
+    return gpu(log=log_without(evidence.gpu, "inference_calculator"))(evidence)
+
+
+def no_gl_line(evidence: Evidence) -> Evidence:
+    return gpu(log=log_without(evidence.gpu, "gl_context.cc"))(evidence)
+
+
+def probe_on_llvmpipe(evidence: Evidence) -> Evidence:
+    assert isinstance(evidence.gl, GlContext)
+    version, renderer = compose.LLVMPIPE_GL
+    return replace(evidence, gl=replace(evidence.gl, vendor="Mesa", renderer=renderer, version=version))
+
+
+def shifted(evidence: Evidence) -> Evidence:
+    points = tuple(
+        Landmarks(frame=one.frame, points=tuple((x + 25.0, y) for x, y in one.points)) for one in evidence.gpu.landmarks
+    )
+    return gpu(landmarks=points)(evidence)
+
+
+def times(factor: float) -> Change:
+    def change(evidence: Evidence) -> Evidence:
+        slow = tuple(
+            replace(block, times_ms=tuple(time * factor for time in block.times_ms)) for block in evidence.gpu.blocks
+        )
+        return gpu(blocks=slow)(evidence)
+
+    return change
+
+
+NOT_FASTER, CLOSE = 8.0, 5.42
+
+OPPOSITES: dict[str, tuple[Change, Verdict]] = {
+    "log: renderer llvmpipe": (gpu(log=compose.log_of(compose.LLVMPIPE_GL, "GlAdvanced")), Verdict.CONTRADICTORY),
+    "log: renderer Intel": (gpu(log=compose.log_of(compose.INTEL_GL, "GlAdvanced")), Verdict.CONTRADICTORY),
+    "our own GL context: llvmpipe": (probe_on_llvmpipe, Verdict.CONTRADICTORY),
+    "no GL context anywhere": (both(no_gl_line, seen(gl=HIDDEN)), Verdict.UNKNOWN),
+    "calculators: Cpu": (gpu(log=compose.log_of(compose.NVIDIA_GL, "Cpu")), Verdict.SILENT_CPU),
+    "calculators unnamed, CPU worker shows the same": (unnamed_calculators, Verdict.UNKNOWN),
+    "libraries: no vendor's": (gpu(libraries=compose.GLVND), Verdict.CONTRADICTORY),
+    "libraries: Mesa's rasteriser": (
+        gpu(libraries=(*compose.GLVND, *compose.SWRAST_LIBRARIES)),
+        Verdict.CONTRADICTORY,
+    ),
+    "devices: control device only": (gpu(devices=("/dev/nvidiactl",)), Verdict.CONTRADICTORY),
+    "devices: none": (gpu(devices=()), Verdict.CONTRADICTORY),
+    "NVML: process not listed": (seen(nvml_working=compose.sample(utilisation=0)), Verdict.CONTRADICTORY),
+    "NVML: only the CPU worker listed": (
+        seen(nvml_working=compose.sample(compose.CPU_PID, utilisation=9)),
+        Verdict.CONTRADICTORY,
+    ),
+    "libraries and devices unread": (gpu(libraries=HIDDEN, devices=HIDDEN), Verdict.UNKNOWN),
+    "libraries and NVML unread": (both(gpu(libraries=HIDDEN), seen(nvml_working=HIDDEN)), Verdict.UNKNOWN),
+    "devices and NVML unread": (both(gpu(devices=HIDDEN), seen(nvml_working=HIDDEN)), Verdict.UNKNOWN),
+    "all unread": (
+        both(gpu(libraries=HIDDEN, devices=HIDDEN, log=()), seen(nvml_working=HIDDEN, gl=HIDDEN)),
+        Verdict.UNKNOWN,
+    ),
+    "landmarks off": (shifted, Verdict.WRONG),
+    "landmarks: no face on the GPU": (
+        lambda evidence: gpu(landmarks=tuple(Landmarks(one.frame, ()) for one in evidence.gpu.landmarks))(evidence),
+        Verdict.WRONG,
+    ),
+    "landmarks: none on either side": (both(gpu(landmarks=()), cpu(landmarks=())), Verdict.UNKNOWN),
+    "landmarks: none of the GPU": (gpu(landmarks=()), Verdict.UNKNOWN),
+    "landmarks: the CPU's own": (
+        lambda evidence: gpu(landmarks=evidence.cpu.landmarks)(evidence),
+        Verdict.CONTRADICTORY,
+    ),
+    "times: slower": (times(NOT_FASTER), Verdict.SLOWER),
+    "times: about the same": (times(CLOSE), Verdict.INCONCLUSIVE),
+    "times: none of the GPU": (gpu(blocks=()), Verdict.UNKNOWN),
+    "times: none of the CPU": (cpu(blocks=()), Verdict.UNKNOWN),
+    "times: too few pairs": (
+        lambda evidence: gpu(blocks=evidence.gpu.blocks[:3])(evidence),
+        Verdict.UNKNOWN,
+    ),
+    "GPU worker: died at the end": (gpu(outcome="died", exit="killed by SIGSEGV"), Verdict.CRASHED),
+    "CPU worker: hung": (cpu(outcome="hung"), Verdict.CRASHED),
+    "GPU worker: not run": (gpu(outcome="not-run"), Verdict.UNKNOWN),
+    "neither worker run": (both(cpu(outcome="not-run"), gpu(outcome="not-run")), Verdict.UNKNOWN),
+    "foresight: unreachable": (
+        seen(foresight=Foresight(state="unreachable", because="needs driver 580", code="GPU101")),
+        Verdict.UNREACHABLE,
+    ),
+    "build: failed": (
+        lambda evidence: replace(evidence, build=replace(evidence.build, outcome="failed") if evidence.build else None),
+        Verdict.BROKEN,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", OPPOSITES)
+def test_accelerated_evidence_with_one_thing_changed_no_longer_passes(change: str) -> None:
+    alter, verdict = OPPOSITES[change]
+    altered = alter(load("accelerated"))
+    judgement = judge(altered)
+
+    assert judgement.verdict is verdict
+    assert judgement.verdict.status is not Status.PASS
+    assert Status.PASS not in [finding.status for finding in findings(altered, judgement)]
+
+
+@pytest.mark.parametrize("change", OPPOSITES)
+def test_a_changed_file_still_has_a_finding(change: str) -> None:
+    altered = OPPOSITES[change][0](load("accelerated"))
+
+    assert findings(altered, judge(altered))
+
+
+FORGIVEN: dict[str, Change] = {
+    "libraries": gpu(libraries=HIDDEN),
+    "devices": gpu(devices=HIDDEN),
+    "NVML": seen(nvml_working=HIDDEN),
+    "NVML in a container": lambda evidence: replace(evidence, host=replace(evidence.host, nested_pids=True)),
+    "our own GL context": seen(gl=HIDDEN),
+}
+
+
+@pytest.mark.parametrize("witness", FORGIVEN)
+def test_one_witness_that_could_not_look_does_not_undo_the_others(witness: str) -> None:
+    assert judge(FORGIVEN[witness](load("accelerated"))).verdict is Verdict.ACCELERATED

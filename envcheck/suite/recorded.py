@@ -1,0 +1,160 @@
+"""Recorded cells as fixtures. Registered only where `--envcheck-results` is given.
+
+A test that asks for `cell`, `evidence`, `judgement`, `findings` or `bench` runs once for each recorded cell, with the
+cell's id in brackets. Cells that no host here can run are skipped.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from envcheck.conclude import conclude_cell
+from envcheck.errors import EnvcheckError
+from envcheck.model import Bench, Cell, CellResult, Evidence, Finding, Judgement, Speedup, Timing, Verdict
+from envcheck.report.plain import visible
+from envcheck.store import load_evidence
+from envcheck.suite.claims import Claim, contradicted_by, explain, failed_claim, holds
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One cell: what was seen, and what is concluded from it."""
+
+    evidence: Evidence
+    result: CellResult
+
+    @property
+    def judgement(self) -> Judgement:
+        """The conclusion, without the expectation."""
+        row = self.result
+        return Judgement(verdict=row.verdict, because=row.because, witnesses=row.witnesses, bench=row.bench)
+
+    @property
+    def explanation(self) -> str:
+        """What a person needs to read when a claim fails."""
+        return explain(self.judgement, self.result.findings)
+
+    def uphold(self, claim: Claim) -> None:
+        """Return where the claim holds; else fail, skip what was not looked at, or xfail what was expected to fail."""
+        failed = failed_claim(self.evidence, self.judgement)
+        if holds(claim, failed):
+            return
+        if failed is not None and failed is not claim:
+            pytest.skip(f"not looked at, because this does not hold: {failed.value}")
+        if claim in contradicted_by(self.result.expected):
+            pytest.xfail(f"expected{self.expectation}")
+        pytest.fail(f"this does not hold: {claim.value}\n{self.explanation}", pytrace=False)
+
+    def uphold_expectation(self) -> None:
+        """Return where the verdict is the expected one; else fail."""
+        if not self.result.met:
+            pytest.fail(f"{self.result.verdict.value}, expected{self.expectation}\n{self.explanation}", pytrace=False)
+
+    @property
+    def expectation(self) -> str:
+        """The expected verdict and why it is right, to follow the word `expected`."""
+        because = self.evidence.cell.expected.because
+        return f" {self.result.expected.value}" + (f": {visible(because)}" if because else "")
+
+
+class Measured:
+    """A cell's measurements. Reading one that was not made fails the test with the reason."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self._recorded = recorded
+        self._bench = recorded.result.bench or Bench()
+
+    @property
+    def cpu(self) -> Timing:
+        """Times per frame with the CPU delegate."""
+        return self._bench.cpu or self._missing("the CPU delegate was not timed")
+
+    @property
+    def gpu(self) -> Timing:
+        """Times per frame with the GPU delegate, on whatever device it ran."""
+        return self._bench.gpu or self._missing("the GPU delegate was not timed")
+
+    @property
+    def speedup(self) -> Speedup:
+        """CPU time divided by GPU time, with its interval."""
+        return self._bench.speedup or self._missing("the speed-up was not measured")
+
+    def _missing(self, what: str) -> NoReturn:
+        row = self._recorded.result
+        pytest.fail(f"{what}: {row.id} came out as {row.verdict.value}\n{self._recorded.explanation}", pytrace=False)
+
+
+CELLS = pytest.StashKey[tuple[Recorded, ...]]()
+
+
+def register(config: pytest.Config, folder: str) -> None:
+    """Load the folder's cells and make them fixtures. What cannot be loaded ends pytest with a usage error."""
+    try:
+        evidence = load_evidence(Path(folder))
+    except EnvcheckError as error:
+        raise pytest.UsageError(*filter(None, (f"--envcheck-results: {error.message}", error.remedy))) from error
+    config.stash[CELLS] = tuple(Recorded(evidence=one, result=conclude_cell(one)) for one in evidence)
+    config.pluginmanager.register(sys.modules[__name__], "envcheck-recorded")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """How many cells there are."""
+    return f"envcheck: recorded cells: {len(config.stash[CELLS])}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per cell for whoever needs a cell."""
+    if "recorded_cell" in metafunc.fixturenames:
+        cells = metafunc.config.stash[CELLS]
+        ids = [cell.result.id for cell in cells]
+        metafunc.parametrize("recorded_cell", cells, ids=ids, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def recorded_cells(pytestconfig: pytest.Config) -> tuple[Recorded, ...]:
+    """All recorded cells."""
+    return pytestconfig.stash[CELLS]
+
+
+@pytest.fixture(scope="session")
+def recorded_cell(request: pytest.FixtureRequest) -> Recorded:
+    """One recorded cell; skipped where it is unreachable here."""
+    recorded: Recorded = request.param
+    if recorded.result.verdict is Verdict.UNREACHABLE:
+        pytest.skip(f"unreachable here: {visible(recorded.result.because)}")
+    return recorded
+
+
+@pytest.fixture
+def cell(recorded_cell: Recorded) -> Cell:
+    """The cell: id, axes, expectation."""
+    return recorded_cell.evidence.cell
+
+
+@pytest.fixture
+def evidence(recorded_cell: Recorded) -> Evidence:
+    """Everything observed."""
+    return recorded_cell.evidence
+
+
+@pytest.fixture
+def judgement(recorded_cell: Recorded) -> Judgement:
+    """Verdict, reason, witnesses."""
+    return recorded_cell.judgement
+
+
+@pytest.fixture
+def findings(recorded_cell: Recorded) -> tuple[Finding, ...]:
+    """What the rules say, the root cause first."""
+    return recorded_cell.result.findings
+
+
+@pytest.fixture
+def bench(recorded_cell: Recorded) -> Measured:
+    """What was measured: `bench.cpu.median_ms`, `bench.gpu.p95_ms`, `bench.speedup.ci95`."""
+    return Measured(recorded_cell)

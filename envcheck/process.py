@@ -39,6 +39,7 @@ __all__ = [
     "kill_all",
     "resume",
     "run",
+    "stopped",
 ]
 
 OUTPUT_LIMIT = 8 * 1024 * 1024
@@ -189,7 +190,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None,
     if os.name != "posix":
         raise EnvcheckError("processes are started on Linux and macOS only", remedy="Use WSL 2 on Windows.")
     with _lock:
-        if _is_refused():
+        if stopped():
             raise InterruptedRunError(_REFUSAL)
         _starting.now = True
         try:
@@ -199,13 +200,14 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None,
             return reason_of(error)
         finally:
             del _starting.now
-    if _is_refused():
+    if stopped():
         group.finish()
         raise KeyboardInterrupt if _in_main_thread() else InterruptedRunError(_REFUSAL)
     return group
 
 
-def _is_refused() -> bool:
+def stopped() -> bool:
+    """True after `kill_all`, until `resume`."""
     return _refused
 
 

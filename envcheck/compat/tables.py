@@ -6,7 +6,7 @@ were read; a row that comes from elsewhere names its own. A fact that is not in 
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - msgspec reads annotations at run time
+import datetime as dt
 import os
 import re
 import sys

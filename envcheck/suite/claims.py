@@ -77,7 +77,8 @@ def failed_claim(evidence: Evidence, judgement: Judgement) -> Claim | None:
 def before_working(evidence: Evidence) -> Claim | None:
     """The claim at which the cell ended before both workers had done their work, or None."""
     build, cpu, gpu = evidence.build, evidence.cpu, evidence.gpu
-    if build is None if cpu.outcome == "not-run" else build is not None and build.outcome not in GOOD_BUILDS:
+    built = cpu.outcome != "not-run" if build is None else build.outcome in GOOD_BUILDS
+    if not built:
         return Claim.BUILT
     if cpu.outcome != "ran":
         return Claim.CPU_RUNS
@@ -114,11 +115,12 @@ def explain(judgement: Judgement, findings: Sequence[Finding]) -> str:
         return visible(judgement.because)
     root = findings[0]
     reason = "" if judgement.because in root.summary else f"{visible(judgement.because)}\n"
-    parts = {
-        "why": visible(root.because),
-        "do": "\n" + indent(visible(root.remedy, keep_lines=True), "    "),
-        "source": visible(root.url),
-    }
-    return f"{reason}{root.code} {visible(root.summary)}" + "".join(
-        f"\n  {name}: {text}" for name, text in parts.items()
-    )
+    lines = [
+        f"{reason}{root.code} {visible(root.summary)}",
+        f"  why: {visible(root.because)}",
+        "  do:",
+        indent(visible(root.remedy, keep_lines=True), "    "),
+        f"  source: {visible(root.url)}",
+        *(f"  also: {other.code} {visible(other.summary)}" for other in findings[1:]),
+    ]
+    return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -294,3 +295,20 @@ def test_a_user_may_have_fixtures_of_the_same_name(tmp_path: Path) -> None:
 
     assert ran.code == 0
     assert set(ran.outcomes) == {"test_theirs"}
+
+
+def test_the_examples_of_the_page_on_acceptance_tests_run_as_they_stand(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "acceptance.md").read_text(encoding="utf-8")
+    folder = tmp_path / "acceptance"
+    folder.mkdir()
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page, re.DOTALL)):
+        (folder / f"test_example_{number}.py").write_text(block)
+
+    accelerated = suite(published(tmp_path / "good", "accelerated"), folder)
+    emulated = suite(published(tmp_path / "bad", "emulated"), folder)
+
+    assert accelerated.code == 0, accelerated.text
+    assert [name for name in accelerated.outcomes if name.startswith("test_my_latency")]
+    assert emulated.outcomes["test_my_latency[venv-py3.11-mp0.10.35]"] == "failed"
+    assert emulated.outcomes["test_twice_as_fast_as_the_cpu[venv-py3.11-mp0.10.35]"] == "failed"
+    assert emulated.outcomes["test_no_sign_of_software_gl[venv-py3.11-mp0.10.35]"] == "failed"

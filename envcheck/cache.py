@@ -25,25 +25,27 @@ _PATIENCE_S = 3600.0
 
 
 @contextmanager
-def hold(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock alone, among all threads and processes. `waiting` is called once if it is not free.
+def hold(lock: Path, waiting: Callable[[], None], *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock alone, or shared with other sharers, among all threads and processes.
+
+    `waiting` is called once if it is not free.
 
     Raises InterruptedRunError if the run is stopped while it waits, InfrastructureError after an hour.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _open(lock)
     try:
-        if not _lock(descriptor):
+        if not _lock(descriptor, shared=shared):
             waiting()
-            _wait_for(descriptor, lock)
+            _wait_for(descriptor, lock, shared=shared)
         yield
     finally:
         os.close(descriptor)
 
 
-def _wait_for(descriptor: int, lock: Path) -> None:
+def _wait_for(descriptor: int, lock: Path, *, shared: bool) -> None:
     until = time.monotonic() + _PATIENCE_S
-    while not _lock(descriptor):  # not a blocking call: that could not be interrupted in a thread
+    while not _lock(descriptor, shared=shared):  # not a blocking call: that could not be interrupted in a thread
         if process.stopped():
             raise InterruptedRunError("interrupted while waiting for another run")
         if time.monotonic() > until:
@@ -127,12 +129,12 @@ def _open(lock: Path) -> int:
     return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
     """True if the lock is now ours."""
     import fcntl  # not on Windows
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -19,7 +19,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """The base of every record that is written as JSON."""
 
 
-class Unread(Record, tag_field="kind", tag="unread"):
+class Unread(Record, frozen=True, tag_field="kind", tag="unread"):
     """Could not look, and why. Never the same as "looked, and there was none"."""
 
     reason: str
@@ -75,7 +75,7 @@ ANY_DRIVER = "any"
 """The driver axis value that every host matches."""
 
 
-class Axes(Record):
+class Axes(Record, frozen=True):
     """One point of the matrix. An axis left out of the matrix is None."""
 
     backend: str
@@ -86,14 +86,14 @@ class Axes(Record):
     opencv: str | None = None
 
 
-class Expectation(Record):
+class Expectation(Record, frozen=True):
     """What a cell should come out as, and why that is right."""
 
     verdict: Verdict = Verdict.ACCELERATED
     because: str = ""
 
 
-class Cell(Record):
+class Cell(Record, frozen=True):
     """A cell to be judged. `id` is stable and readable: `venv-py3.11-mp1.2.2-cu12.8-r570`."""
 
     id: str
@@ -101,7 +101,7 @@ class Cell(Record):
     expected: Expectation = Expectation()
 
 
-class Workload(Record):
+class Workload(Record, frozen=True):
     """What the workers are given. `resolution` is WIDTHxHEIGHT in pixels; `mode` is `video` or `image`."""
 
     input: str = "portrait"
@@ -110,7 +110,7 @@ class Workload(Record):
     mode: str = "video"
 
 
-class Gate(Record):
+class Gate(Record, frozen=True):
     """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`."""
 
     min_speedup: float = 1.0
@@ -121,14 +121,14 @@ class Gate(Record):
 # --- the host ---------------------------------------------------------------------------------------------------
 
 
-class GpuProcess(Record):
+class GpuProcess(Record, frozen=True):
     """A process NVML lists. `memory` is in bytes; None where NVML does not tell."""
 
     pid: int
     memory: int | None = None
 
 
-class Gpu(Record):
+class Gpu(Record, frozen=True):
     """One GPU as NVML describes it. `mig` is True where MIG mode is on."""
 
     index: int
@@ -139,7 +139,7 @@ class Gpu(Record):
     memory_total: int | None = None
 
 
-class Nvml(Record, tag_field="kind", tag="nvml"):
+class Nvml(Record, frozen=True, tag_field="kind", tag="nvml"):
     """What NVML says of the driver: `driver` such as "570.124.06", `cuda` the newest CUDA it serves, "12.8"."""
 
     driver: str
@@ -147,7 +147,7 @@ class Nvml(Record, tag_field="kind", tag="nvml"):
     gpus: tuple[Gpu, ...]
 
 
-class GpuSample(Record):
+class GpuSample(Record, frozen=True):
     """One GPU at one moment. Utilisation in percent, memory in bytes, energy in millijoules since driver load."""
 
     index: int
@@ -158,7 +158,7 @@ class GpuSample(Record):
     graphics: tuple[GpuProcess, ...] | Unread
 
 
-class Host(Record):
+class Host(Record, frozen=True):
     """The machine that ran the cell. `nvml` is Unread where no NVIDIA driver answers."""
 
     platform: str
@@ -178,7 +178,7 @@ class Host(Record):
 # --- what was foreseen, and what was built ----------------------------------------------------------------------
 
 
-class Foresight(Record):
+class Foresight(Record, frozen=True):
     """What the tables say before anything runs. `state`: reachable, impossible, unreachable or excluded."""
 
     state: str
@@ -187,7 +187,7 @@ class Foresight(Record):
     source: str = ""
 
 
-class Build(Record):
+class Build(Record, frozen=True):
     """How an environment came to be.
 
     `outcome`: built, reused, existing (given by the user), no-wheel (no distribution fits), no-interpreter, failed.
@@ -206,7 +206,7 @@ class Build(Record):
 # --- what the payloads saw --------------------------------------------------------------------------------------
 
 
-class GlContext(Record, tag_field="kind", tag="gl"):
+class GlContext(Record, frozen=True, tag_field="kind", tag="gl"):
     """The context that MediaPipe's own EGL request gives in this environment.
 
     `path`: default (the default display), device (EGL device enumeration, as 1.0.1 and later fall back to) or none.
@@ -224,7 +224,7 @@ class GlContext(Record, tag_field="kind", tag="gl"):
     devices: int | None = None
 
 
-class CudaRuntime(Record, tag_field="kind", tag="cuda"):
+class CudaRuntime(Record, frozen=True, tag_field="kind", tag="cuda"):
     """What the CUDA runtime library of this environment says. Versions such as "12.8"; `driver` is None without one."""
 
     library: str
@@ -234,7 +234,7 @@ class CudaRuntime(Record, tag_field="kind", tag="cuda"):
     error: str = ""
 
 
-class Block(Record):
+class Block(Record, frozen=True):
     """Consecutive frames timed in one go by one worker. `pair` numbers the CPU/GPU pair the block belongs to."""
 
     pair: int
@@ -243,14 +243,14 @@ class Block(Record):
     """Frames of this block in which at least one face was found."""
 
 
-class Landmarks(Record):
+class Landmarks(Record, frozen=True):
     """Landmarks of one frame: `points` are (x, y) of the first face in pixels; empty where none was found."""
 
     frame: int
     points: tuple[tuple[float, float], ...]
 
 
-class WorkerRun(Record):
+class WorkerRun(Record, frozen=True):
     """One worker process, one delegate, start to finish.
 
     `outcome`: ran, refused (a Python exception from MediaPipe), import-failed, died (signal or exit without an
@@ -284,14 +284,14 @@ class WorkerRun(Record):
     """Lines of the native log that were left out of the middle because there were too many."""
 
 
-class Speedup(Record):
+class Speedup(Record, frozen=True):
     """CPU time divided by GPU time: above 1 the GPU is faster. `ci95` is (low, high)."""
 
     estimate: float
     ci95: tuple[float, float]
 
 
-class Timing(Record):
+class Timing(Record, frozen=True):
     """Per-frame times of one delegate, milliseconds, over `n` frames."""
 
     median_ms: float
@@ -299,7 +299,7 @@ class Timing(Record):
     n: int
 
 
-class Bench(Record):
+class Bench(Record, frozen=True):
     """The measured comparison. Absent parts were not measured."""
 
     cpu: Timing | None = None
@@ -307,14 +307,14 @@ class Bench(Record):
     speedup: Speedup | None = None
 
 
-class ModelFile(Record):
+class ModelFile(Record, frozen=True):
     """The model bundle used: `name` is default, official or a file name."""
 
     name: str
     sha256: str
 
 
-class Frames(Record):
+class Frames(Record, frozen=True):
     """The frames used: `sha256` over their bytes; `count` frames of WIDTHxHEIGHT RGBA."""
 
     input: str
@@ -323,7 +323,7 @@ class Frames(Record):
     sha256: str
 
 
-class Evidence(Record, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_only=True):
+class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_only=True):
     """Everything observed for one cell; all that judge, rules, suite and reports may see."""
 
     cell: Cell
@@ -365,7 +365,7 @@ class Says(str, Enum):
     CANNOT_KNOW = "cannot-know"
 
 
-class Witness(Record):
+class Witness(Record, frozen=True):
     """One independent observation: what it saw, and what it would have to see to speak for hardware."""
 
     name: str
@@ -374,7 +374,7 @@ class Witness(Record):
     needs: str
 
 
-class Judgement(Record):
+class Judgement(Record, frozen=True):
     """The verdict on one evidence, and the witnesses it rests on."""
 
     verdict: Verdict
@@ -383,7 +383,7 @@ class Judgement(Record):
     bench: Bench | None = None
 
 
-class Finding(Record):
+class Finding(Record, frozen=True):
     """A rule's answer."""
 
     code: str
@@ -394,7 +394,7 @@ class Finding(Record):
     url: str
 
 
-class CellResult(Record):
+class CellResult(Record, frozen=True):
     """One row of results.json."""
 
     id: str
@@ -411,7 +411,7 @@ class CellResult(Record):
     """Path of the evidence file, relative to results.json."""
 
 
-class Results(Record, tag_field="schema", tag=RESULTS_SCHEMA):
+class Results(Record, frozen=True, tag_field="schema", tag=RESULTS_SCHEMA):
     """The contract of results.json."""
 
     host: Host

@@ -14,8 +14,8 @@ from statistics import median
 from envcheck import stats
 from envcheck.cell.worker import Worker
 from envcheck.judge.parity import INDICES
-from envcheck.model import Block, Gate, GpuSample, Says, Unread
-from envcheck.probes import facemesh, nativelog, renderer
+from envcheck.model import Block, Gate, GpuSample, Landmarks, Says, Unread
+from envcheck.probes import nativelog, renderer
 
 WARMUP_STEP = 10
 """Frames between two looks at the clock during warm-up."""
@@ -45,7 +45,7 @@ class Design:
 
 def warm_up(cpu: Worker, gpu: Worker, period: int) -> bool:
     """Run up to one period on both workers, keeping landmarks. False where a worker failed."""
-    landmarks: dict[str, list[facemesh.Landmarks]] = {"CPU": [], "GPU": []}
+    landmarks: dict[str, list[Landmarks]] = {"CPU": [], "GPU": []}
     for first in range(0, period, WARMUP_STEP):
         for worker in (cpu, gpu):
             worker.ask(first, min(WARMUP_STEP, period - first), points=INDICES)
@@ -61,7 +61,7 @@ def warm_up(cpu: Worker, gpu: Worker, period: int) -> bool:
     return True
 
 
-def thinned(landmarks: list[facemesh.Landmarks]) -> list[facemesh.Landmarks]:
+def thinned(landmarks: list[Landmarks]) -> list[Landmarks]:
     """At most LANDMARK_FRAMES of them, evenly spread; the same ones for both workers."""
     step = max(1, -(-len(landmarks) // LANDMARK_FRAMES))
     return landmarks[::step]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from statistics import median
 
+from msgspec.structs import replace
+
 from envcheck.cell.experiment import design, look_at, measure, warm_up
 from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_gl
 from envcheck.cell.worker import Material, Worker, start_worker
@@ -46,15 +48,15 @@ def observe_cell(
             facts["cuda"] = observe_cuda(python, setting.env, setting.deadline_s)
         facts |= run_workers(python, setting, progress)
         facts |= {"model": setting.model, "frames": setting.material.frames.record}
-    return Evidence(
+    evidence = Evidence(
         cell=cell,
         host=setting.host,
         foresight=foresight,
         gate=setting.gate,
         workload=setting.material.workload,
         recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        **facts,  # type: ignore[arg-type] - gathered by name above
     )
+    return replace(evidence, **facts)
 
 
 def run_workers(python: Sequence[str], setting: Setting, progress: Callable[[str], None]) -> dict[str, object]:

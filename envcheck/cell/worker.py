@@ -81,11 +81,15 @@ class Worker:
 
     def stop(self) -> WorkerRun:
         """End the process and freeze what was seen."""
-        if self.alive and self.send(encode({"do": "stop", "token": self.token})):
+        loaded = "first_ms" in self.seen
+        if self.alive and loaded and self.send(encode({"do": "stop", "token": self.token})):
             self.hear()
-        self.conversation.close(CLOSE_GRACE_S)
+        if loaded:
+            self.conversation.close(CLOSE_GRACE_S)
+        else:
+            self.conversation.kill()
         if self.alive:
-            self.seen |= {"outcome": "ran", "stage": "done"} if "first_ms" in self.seen else {"outcome": "not-run"}
+            self.seen |= {"outcome": "ran", "stage": "done"} if loaded else {"outcome": "not-run"}
         lines, dropped = self.conversation.stderr_lines()
         return WorkerRun(
             delegate=self.delegate,

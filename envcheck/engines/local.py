@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envcheck import environments, process
+from envcheck.cache import hold
 from envcheck.cell import Setting, observe_cell
 from envcheck.cell.observe import NvmlSampler
-from envcheck.engines import quiet
 from envcheck.environments import Prepared
 from envcheck.errors import InterruptedRunError
 from envcheck.host import observe_host
 from envcheck.model import Axes, Cell, Evidence, Foresight, Host
 from envcheck.report.progress import Progress
 
-RUN_ANYWAY = frozenset({"reachable"})
-"""States of cells that are run; `impossible` too where the user asks for it."""
+QUIET = "quiet.lock"
+"""In the cache: builders share it, a measurement holds it alone, so that nothing is timed while ours are at work."""
 
 
 @dataclass(frozen=True)
@@ -54,34 +54,40 @@ def run(job: Job, progress: Progress) -> list[Evidence]:
     finished: list[Evidence] = []
     pool = ThreadPoolExecutor(max_workers=max(1, job.jobs), thread_name_prefix="build")
     try:
-        foreseen = [job.foresee(cell.axes) for cell in job.cells]
-        builds = [
-            pool.submit(build, job, cell, progress) if to_be_run(job, state) else None
-            for cell, state in zip(job.cells, foreseen, strict=True)
-        ]
-        for one in builds:
-            if one is not None:
-                one.exception()
-        for cell, state, one in zip(job.cells, foreseen, builds, strict=True):
-            finished.append(measure(job, cell, state, one, progress))
-    except KeyboardInterrupt:
-        process.kill_all()
+        with process.interruptible():
+            run_all(job, pool, progress, finished)
+    except (KeyboardInterrupt, InterruptedRunError):
         raise InterruptedJobError(finished) from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=True, cancel_futures=True)
+        process.resume()
     return finished
+
+
+def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: list[Evidence]) -> None:
+    """Build everything, then measure one cell after the other into `finished`."""
+    foreseen = [job.foresee(cell.axes) for cell in job.cells]
+    builds = [
+        pool.submit(build, job, cell, progress) if to_be_run(job, state) else None
+        for cell, state in zip(job.cells, foreseen, strict=True)
+    ]
+    for one in builds:
+        if one is not None:
+            one.exception()
+    for cell, state, one in zip(job.cells, foreseen, builds, strict=True):
+        finished.append(measure(job, cell, state, one, progress))
 
 
 def to_be_run(job: Job, foresight: Foresight) -> bool:
     """Reachable cells are run, and impossible ones where the user asks for it; no request makes a driver appear."""
-    return foresight.state in RUN_ANYWAY or (foresight.state == "impossible" and not job.preflight)
+    return foresight.state == "reachable" or (foresight.state == "impossible" and not job.preflight)
 
 
 def build(job: Job, cell: Cell, progress: Progress) -> Prepared:
     """The cell's environment, built or found."""
     say = progress.of(cell.id)
     try:
-        with quiet.hold(job.cache, alone=False, waiting=lambda: say("waiting for a measurement of another run to end")):
+        with hold(job.cache / QUIET, lambda: say("waiting for a measurement of another run to end"), shared=True):
             return environments.prepare(cell, cache=job.cache, env=job.setting.env, relock=job.relock, progress=say)
     finally:
         progress.done(cell.id)
@@ -97,7 +103,7 @@ def measure(
     if not prepared.python:
         return observe_cell(cell, foresight, job.setting, build=prepared.build)
     try:
-        with quiet.hold(job.cache, alone=True, waiting=lambda: say("waiting for another run to build or measure")):
+        with hold(job.cache / QUIET, lambda: say("waiting for another run to build or measure")):
             return observe_cell(cell, foresight, job.setting, prepared.build, prepared.python, say)
     finally:
         progress.done(cell.id)

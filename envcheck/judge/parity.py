@@ -27,7 +27,7 @@ MAX_MISSED = 0.25
 """Largest share of frames where only one side found a face; tracking may be lost a frame earlier on one side."""
 
 
-class Parity(Record):
+class Parity(Record, frozen=True):
     """`nme` is the median NME over `compared` frames; `missed` frames had a face on one side only."""
 
     compared: int

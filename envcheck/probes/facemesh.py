@@ -10,13 +10,13 @@ QUOTE = 200
 """Characters of a line that is no answer that are quoted."""
 
 
-class Importing(Record, tag_field="say", tag="importing"):
+class Importing(Record, frozen=True, tag_field="say", tag="importing"):
     """MediaPipe is about to be imported."""
 
     token: str
 
 
-class Creating(Record, tag_field="say", tag="creating"):
+class Creating(Record, frozen=True, tag_field="say", tag="creating"):
     """MediaPipe is imported, a FaceLandmarker is about to be created."""
 
     token: str
@@ -29,21 +29,21 @@ class Creating(Record, tag_field="say", tag="creating"):
     delegate_value: int | None = None
 
 
-class FirstFrame(Record, tag_field="say", tag="first-frame"):
+class FirstFrame(Record, frozen=True, tag_field="say", tag="first-frame"):
     """The FaceLandmarker exists, the first frame is about to be given to it."""
 
     token: str
     create_ms: float
 
 
-class Loaded(Record, tag_field="say", tag="loaded"):
+class Loaded(Record, frozen=True, tag_field="say", tag="loaded"):
     """The first frame is done."""
 
     token: str
     first_ms: float
 
 
-class Ran(Record, tag_field="say", tag="ran"):
+class Ran(Record, frozen=True, tag_field="say", tag="ran"):
     """A block of frames is done. `libraries` and `devices` where the request asked to look."""
 
     token: str
@@ -54,7 +54,7 @@ class Ran(Record, tag_field="say", tag="ran"):
     devices: tuple[str, ...] | dict[str, str] | None = None
 
 
-class Failed(Record, tag_field="say", tag="failed"):
+class Failed(Record, frozen=True, tag_field="say", tag="failed"):
     """A Python exception came out of MediaPipe."""
 
     token: str
@@ -62,7 +62,7 @@ class Failed(Record, tag_field="say", tag="failed"):
     error: str
 
 
-class Stopped(Record, tag_field="say", tag="stopped"):
+class Stopped(Record, frozen=True, tag_field="say", tag="stopped"):
     """The worker is about to leave."""
 
     token: str

@@ -25,7 +25,7 @@ EGL_FAILURE = re.compile(
 )
 
 
-class GlLine(Record):
+class GlLine(Record, frozen=True):
     """The GL context that the native log speaks of: `version` such as "OpenGL ES 3.2 NVIDIA 570.144"."""
 
     version: str

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from envcheck.model import Verdict
-from envcheck.rules.rule import Rule, foreseen, on_verdict
+from envcheck.model import Unread, Verdict
+from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, foreseen, on_verdict, refused_with
+
+
+def no_driver(case: Case) -> str | None:
+    """No NVIDIA driver answers, neither through NVML nor through /proc, and MediaPipe got no GPU."""
+    host = case.evidence.host
+    without = case.judgement.verdict in (Verdict.REFUSED, Verdict.EMULATED) and not refused_with(DISABLED_IN_BUILD)(
+        case
+    )
+    if without and isinstance(host.nvml, Unread) and isinstance(host.kernel_driver, Unread):
+        return f"{host.nvml.reason}; {host.kernel_driver.reason}"
+    return None
+
 
 RULES = (
     Rule(
@@ -21,6 +33,18 @@ RULES = (
         because="A MIG slice serves CUDA but no graphics API, and MediaPipe's GPU delegate is OpenGL ES through EGL.",
         remedy="As root, with the GPU idle: nvidia-smi -i 0 -mig 0",
         url="https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
+    ),
+    Rule(
+        code="GPU105",
+        title="no NVIDIA driver answers here",
+        see=no_driver,
+        because="Without the driver there is no GPU to use, whatever MediaPipe, CUDA or Python is installed. In a container "
+        "it also means that the GPU was not handed in.",
+        remedy="nvidia-smi    # does it work on the host?\n"
+        "# Debian, Ubuntu: apt-get install nvidia-driver-570 (or `ubuntu-drivers install`), then restart\n"
+        "# Docker: docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all …\n"
+        "# No NVIDIA GPU in this machine: FaceMesh runs on the CPU here; use delegate=CPU.",
+        url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
     ),
     Rule(
         code="GPU103",

@@ -83,6 +83,12 @@ def test_an_interpreter_that_is_not_there_is_an_outcome(material: Material) -> N
     assert "could not start" in run.exit
 
 
+def test_a_worker_that_was_never_asked_is_not_run_not_dead() -> None:
+    run = start_worker([sys.executable], "GPU", dict(os.environ), 30.0).stop()
+
+    assert (run.outcome, run.exit, run.log) == ("not-run", "", ())
+
+
 def test_a_python_without_mediapipe_is_an_import_failure_not_a_crash(material: Material) -> None:
     worker = start_worker([sys.executable], "CPU", dict(os.environ), 30.0)
     worker.load(material)

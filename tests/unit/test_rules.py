@@ -87,7 +87,10 @@ def test_a_refusal_is_put_down_to_the_cause_in_its_tail(error: str, log: tuple[s
 
 @pytest.mark.parametrize(
     ("steering", "words"),
-    [({}, "no DISPLAY, WAYLAND_DISPLAY or EGL_PLATFORM is set"), ({"DISPLAY": "localhost:10.0"}, "DISPLAY=localhost:10.0")],
+    [
+        ({}, "no DISPLAY, WAYLAND_DISPLAY or EGL_PLATFORM is set"),
+        ({"DISPLAY": "localhost:10.0"}, "DISPLAY=localhost:10.0"),
+    ],
     ids=["none", "foreign"],
 )
 def test_the_finding_names_the_display(steering: dict[str, str], words: str) -> None:

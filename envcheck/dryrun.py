@@ -1,0 +1,37 @@
+"""`--dry-run`: what would be built and run, as text; nothing is started but the question for the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from envcheck import compat, environments
+from envcheck.engines.local import host_here
+from envcheck.model import Cell, Host
+from envcheck.plan import render
+from envcheck.request import Request, read_matrix, selected
+
+THE_LOCK = "(the lock that resolving leaves)"
+
+
+def describe(request: Request) -> Iterator[str]:
+    """The plan of every selected cell, and what is run in its environment."""
+    cells = selected(read_matrix(request.matrix), request.choice, request.expect)
+    host = host_here(request.env)
+    for cell in cells:
+        yield "".join(cell_plan(cell, host, request))
+
+
+def cell_plan(cell: Cell, host: Host, request: Request) -> Iterator[str]:
+    """One cell: what is foreseen, how it is built, what is run in it."""
+    foresight = compat.foresee(cell.axes, host)
+    yield f"== {cell.id}: {foresight.state}{': ' if foresight.because else ''}{foresight.because}\n"
+    if foresight.state != "reachable" and (request.preflight or foresight.state != "impossible"):
+        yield "# not run\n"
+        return
+    backend = environments.BACKENDS[cell.axes.backend]
+    build = backend.build(cell.axes, THE_LOCK)
+    yield render(backend.resolve(cell.axes))
+    yield render(build)
+    yield "# payloads, each sent on standard input to a process of its own: gl"
+    yield ", cuda" if cell.axes.cuda else ""
+    yield f", facemesh (delegate=CPU), facemesh (delegate=GPU)\n{' '.join(build.python)} -I -c BOOTSTRAP\n"

@@ -1,0 +1,72 @@
+"""What is going on, on standard error: live lines on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+Say = Callable[[str], None]
+
+
+class Progress:
+    """Says what each cell is doing. Safe to use from several threads."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.started = time.monotonic()
+        self.lock = threading.Lock()
+        self.tasks: dict[str, TaskID] = {}
+        self.live: RichProgress | None = None
+
+    def __enter__(self) -> Progress:
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress as RichProgress
+            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self.live = RichProgress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def of(self, name: str) -> Say:
+        """A function that says what `name` (a cell's id) is doing."""
+        return lambda label: self.say(name, label)
+
+    def say(self, name: str, label: str) -> None:
+        """`name` is now doing `label`."""
+        if self.quiet:
+            return
+        with self.lock:
+            if self.live is None:
+                print(f"[{time.monotonic() - self.started:6.1f} s] {name}: {label}", file=sys.stderr, flush=True)  # noqa: T201
+            elif name in self.tasks:
+                self.live.update(self.tasks[name], description=f"{name}: {label}")
+            else:
+                self.tasks[name] = self.live.add_task(f"{name}: {label}", total=None)
+
+    def done(self, name: str) -> None:
+        """`name` is finished; its line goes away."""
+        with self.lock:
+            task = self.tasks.pop(name, None)
+            if self.live and task is not None:
+                self.live.remove_task(task)

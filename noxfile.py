@@ -1,0 +1,79 @@
+# /// script
+# dependencies = ["nox>=2025.2.9", "uv>=0.8"]
+# ///
+"""The front door: `nox -s validate`. Sessions only; each is a thin call of the `envcheck` command."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["validate"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def envcheck(session: nox.Session, *arguments: str) -> None:
+    """Install envcheck and run it with the session's own arguments added; its exit code is the session's."""
+    session.install("-e", ".[video]", silent=True)
+    session.run("envcheck", *arguments, *session.posargs)
+
+
+def group(session: nox.Session, name: str) -> None:
+    """Install envcheck and one of its dependency groups."""
+    session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, name), silent=True)
+
+
+@nox.session
+def validate(session: nox.Session) -> None:
+    """Build, run and judge the cells this host can run (tier smoke), print the table, exit by the gate."""
+    envcheck(session, "validate")
+
+
+@nox.session(default=False)
+def validate_venv(session: nox.Session) -> None:
+    """The same, cells of the venv backend only."""
+    envcheck(session, "validate", "--backend", "venv")
+
+
+@nox.session(default=False)
+def plan(session: nox.Session) -> None:
+    """Show the expanded matrix: reachable, impossible, unreachable and excluded cells, each with its reason."""
+    envcheck(session, "plan")
+
+
+@nox.session(default=False)
+def tests(session: nox.Session) -> None:
+    """Run the project's own tests: unit, golden and functional ones on real MediaPipe wheels."""
+    group(session, "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def lint(session: nox.Session) -> None:
+    """Check style and import direction with ruff and import-linter."""
+    group(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session(default=False)
+def types(session: nox.Session) -> None:
+    """Check types with mypy --strict."""
+    group(session, "types")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure envcheck itself: environments against pip, plan at a million cells, start-up; prints ratios."""
+    group(session, "test")
+    for script in ("startup", "plan_million", "environments", "second_run"):
+        session.run("python", f"bench/{script}.py", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,69 @@
+"""Shared by all tests: where the real thing is needed, a skip says what would enable it; with CI=true it fails."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import shutil
+import socket
+from collections.abc import Callable
+
+import pytest
+
+INSTALL_GL = "apt-get install libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri libgl1"
+
+
+def software_gl_missing() -> str:
+    """Why software GL cannot be used here, or an empty text."""
+    missing = [name for name in ("EGL", "GLESv2", "GL") if ctypes.util.find_library(name) is None]
+    return f"no lib{', lib'.join(missing)} here; enable with: {INSTALL_GL}" if missing else ""
+
+
+def root_missing() -> str:
+    """Why a mount namespace cannot be made here, or an empty text."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return "needs root, for a mount namespace; enable with: sudo"
+    return "" if shutil.which("unshare") else "needs unshare; enable with: apt-get install util-linux"
+
+
+def network_missing() -> str:
+    """Why the package index cannot be asked, or an empty text."""
+    return "ENVCHECK_OFFLINE is set; enable by unsetting it" if os.environ.get("ENVCHECK_OFFLINE") else ""
+
+
+NEEDS: dict[str, Callable[[], str]] = {
+    "software_gl": software_gl_missing,
+    "root": root_missing,
+    "network": network_missing,
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip with the reason what cannot run here; in CI that is a failure, because CI installs what tests need."""
+    for marker, missing in NEEDS.items():
+        if item.get_closest_marker(marker) and (reason := missing()):
+            unable(reason)
+
+
+def unable(reason: str) -> None:
+    """Skip, or fail with CI=true."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"must not be skipped in CI: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def sealed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unit and golden tests touch no process and no socket."""
+    if {"unit", "golden"} & set(request.path.parts):
+        monkeypatch.setattr("subprocess.Popen", forbidden("a process"))
+        monkeypatch.setattr(socket, "socket", forbidden("a socket"))
+
+
+def forbidden(what: str) -> Callable[..., None]:
+    """A stand-in that fails the test."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        pytest.fail(f"a unit test must not open {what}")
+
+    return fail

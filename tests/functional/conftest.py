@@ -1,0 +1,92 @@
+"""The command as a user runs it: a process of its own, in a folder of its own, on real wheels."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STEERING = ("EGL_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY", "__EGL_VENDOR_LIBRARY_FILENAMES", "ENVCHECK_TABLES")
+COMMAND_DEADLINE_S = 280
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run of the command left."""
+
+    code: int
+    stdout: str
+    stderr: str
+    out: Path
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """results.json as it was written."""
+        loaded: dict[str, Any] = json.loads((self.out / "results.json").read_text(encoding="utf-8"))
+        return loaded
+
+    def cell(self, version: str) -> dict[str, Any]:
+        """The row of one MediaPipe version."""
+        rows: list[dict[str, Any]] = self.results["cells"]
+        return next(row for row in rows if row["axes"]["mediapipe"] == version)
+
+    def codes(self, version: str) -> list[str]:
+        """Codes of the findings of one MediaPipe version, the root cause first."""
+        return [finding["code"] for finding in self.cell(version)["findings"]]
+
+
+Command = Callable[..., Ran]
+
+
+def environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process' environment without what steers GL, plus `changes`."""
+    return {name: value for name, value in os.environ.items() if name not in STEERING} | dict(changes)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of environments for all functional tests, so that each cell is built once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def envcheck(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Run `envcheck ARGUMENTS` in a new folder; `env` changes the environment, `wrapper` comes before the command."""
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, wrapper: Sequence[str] = (), cwd: Path | None = None
+    ) -> Ran:
+        folder = cwd or tmp_path_factory.mktemp("run")
+        done = subprocess.run(
+            [*wrapper, sys.executable, "-m", "envcheck", *arguments],
+            cwd=folder,
+            env=environment({"ENVCHECK_CACHE": str(cache), **(env or {})}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_DEADLINE_S,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr, folder / ".envcheck")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def matrix_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A matrix file with the given MediaPipe versions on Python 3.11."""
+
+    def write(*versions: str, extra: str = "") -> Path:
+        path = tmp_path_factory.mktemp("matrix") / "matrix.yaml"
+        listed = ", ".join(f'"{version}"' for version in versions)
+        path.write_text(f'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: [{listed}]\n{extra}', encoding="utf-8")
+        return path
+
+    return write

@@ -1,0 +1,215 @@
+"""Bad input: one clear message with place and remedy, the right exit code, stored results intact, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.functional.conftest import Command, Ran, environment
+
+GOOD = 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["1.2.2"]\n'
+NONE_SELECTED = ("validate", "--select", "mediapipe==9.9.9")
+
+MatrixOf = Callable[..., Path]
+
+
+def write(folder: Path, data: bytes | str) -> Path:
+    path = folder / "matrix.yaml"
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def loop(folder: Path) -> Path:
+    path = folder / "matrix.yaml"
+    path.symlink_to(path)
+    return path
+
+
+def missing(folder: Path) -> Path:
+    return folder / "matrix.yaml"
+
+
+def a_folder(folder: Path) -> Path:
+    return folder
+
+
+def assert_one_clear_message(ran: Ran, code: int, *words: str) -> None:
+    assert ran.code == code, ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "fault in envcheck" not in ran.stderr
+    assert f"\n{ran.stderr}".count("\nenvcheck: ") == 1
+    for word in words:
+        assert word in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (missing, ["matrix.yaml"]),
+        (a_folder, []),
+        (loop, ["matrix.yaml"]),
+        (lambda folder: write(folder, b""), ["empty"]),
+        (lambda folder: write(folder, b"\x7fELF\x00\x01\xff\xfe"), ["matrix.yaml"]),
+        (lambda folder: write(folder, b"a: " + b"x" * 10_000_000), ["matrix.yaml"]),
+        (lambda folder: write(folder, "[" * 5000), ["matrix.yaml"]),
+        (lambda folder: write(folder, GOOD + "  cuda: [12.8]\n"), ["matrix.yaml:5:10", "axes.cuda[0]", '"12.8"']),
+        (lambda folder: write(folder, GOOD + "axles: {}\n"), ["matrix.yaml:5:1", "axles", "axes"]),
+        (lambda folder: write(folder, GOOD + "x: !!python/object/apply:os.system ['id']\n"), ["matrix.yaml:5"]),
+        (lambda folder: write(folder, GOOD + "tiers: {empty: {python: '3.9'}}\n"), ["tiers.empty"]),
+    ],
+    ids=["missing", "folder", "loop", "empty", "binary", "10 MB", "deep", "number", "key", "tag", "empty tier"],
+)
+def test_a_bad_matrix_is_a_usage_error_that_names_the_place(
+    envcheck: Command, tmp_path: Path, make: Callable[[Path], Path], words: list[str]
+) -> None:
+    for command in ("plan", "validate"):
+        assert_one_clear_message(envcheck(command, "--matrix", str(make(tmp_path)), cwd=tmp_path), 2, *words)
+        for path in tmp_path.iterdir():
+            path.unlink()
+
+
+def test_an_unreadable_matrix_is_a_usage_error(envcheck: Command, tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        path = Path("/proc/self/mem")  # root may read every ordinary file; this one fails on reading
+    else:
+        path = write(tmp_path, GOOD)
+        path.chmod(0)
+    assert_one_clear_message(envcheck("plan", "--matrix", str(path)), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("validate", "--expect", "fast"), 2, ["'fast'", "accelerated"]),
+        (("validate", "--tier", "weekly"), 2, ["weekly"]),
+        (("validate", "--select", "mediapipe=1"), 2, ["mediapipe"]),
+        (NONE_SELECTED, 3, ["no cell", "9.9.9"]),
+        (("validate", "--min-speedup", "-1"), 2, ["--min-speedup"]),
+        (("validate", "--min-speedup", "nan"), 2, ["--min-speedup"]),
+        (("validate", "--backend", "podman"), 2, ["podman"]),
+        (("validate", "--model", "no/such.task"), 2, ["no/such.task"]),
+        (("validate", "--input", "no/such.png"), 2, ["no/such.png"]),
+        (("plan", "--format", "xml"), 2, ["xml", "json"]),
+        (("replay", "no/such/folder"), 2, ["no/such/folder"]),
+        (("explain", "EGL2O2"), 2, ["EGL2O2", "EGL202"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_bad_argument_is_one_clear_message(
+    envcheck: Command, matrix_of: MatrixOf, arguments: tuple[str, ...], code: int, words: list[str]
+) -> None:
+    extra = ("--matrix", str(matrix_of("1.2.2"))) if arguments[0] == "validate" else ()
+
+    assert_one_clear_message(envcheck(*arguments, *extra), code, *words)
+
+
+def test_a_corrupt_model_and_an_empty_image_are_refused_before_anything_is_built(
+    envcheck: Command, matrix_of: MatrixOf, tmp_path: Path
+) -> None:
+    (tmp_path / "model.task").write_bytes(b"PK\x03\x04 not a bundle")
+    (tmp_path / "empty.png").write_bytes(b"")
+    matrix = str(matrix_of("1.2.2"))
+
+    ran = envcheck("validate", "--matrix", matrix, "--model", str(tmp_path / "model.task"))
+    assert_one_clear_message(ran, 2, "model.task")
+    ran = envcheck("validate", "--matrix", matrix, "--input", str(tmp_path / "empty.png"))
+    assert_one_clear_message(ran, 2, "empty.png")
+
+
+def test_an_out_that_is_a_file_is_refused_before_anything_is_built(
+    envcheck: Command, matrix_of: MatrixOf, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("mine")
+    ran = envcheck("validate", "--matrix", str(matrix_of("1.2.2")), "--out", str(tmp_path / "out"))
+
+    assert_one_clear_message(ran, 2, "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+IMPOSSIBLE = 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["1.0.0"]\n'
+
+
+@pytest.mark.root
+def test_a_full_disk_leaves_earlier_results_intact(envcheck: Command, tmp_path: Path) -> None:
+    write(tmp_path, IMPOSSIBLE)
+    out = tmp_path / "out"
+    out.mkdir()
+    before = envcheck("validate", "--out", str(out), cwd=tmp_path)
+    assert before.code == 1
+    stored = (out / "results.json").read_bytes()
+    script = (
+        'mount -t tmpfs -o size=64k tmpfs "$0/full" && cp -r "$0/out/." "$0/full/" '
+        '&& { head -c 60000 /dev/zero > "$0/full/ballast" 2>/dev/null || true; } && "$@"; code=$?; '
+        'cp "$0/full/results.json" "$0/after.json"; ls -A "$0/full" > "$0/listing"; exit $code'
+    )
+    (tmp_path / "full").mkdir()
+    ran = envcheck(
+        "validate", "--out", str(tmp_path / "full"),
+        cwd=tmp_path, wrapper=("unshare", "-m", "sh", "-c", script, str(tmp_path)),
+    )  # fmt: skip
+
+    assert_one_clear_message(ran, 4, "No space left")
+    assert (tmp_path / "after.json").read_bytes() == stored
+    assert ".tmp" not in (tmp_path / "listing").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("after_s", [0.3, 2.0, 4.0, 7.0])
+@pytest.mark.network
+def test_an_interrupt_at_any_moment_ends_all_processes_and_leaves_earlier_results(
+    cache: Path, tmp_path: Path, number: signal.Signals, after_s: float
+) -> None:
+    write(tmp_path, 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["0.10.35", "1.2.2"]\n')
+    out = tmp_path / ".envcheck"
+    out.mkdir()
+    (out / "results.json").write_text('{"mine": true}')
+    env = environment({"EGL_PLATFORM": "surfaceless", "ENVCHECK_CACHE": str(cache)})
+    with subprocess.Popen(
+        [sys.executable, "-m", "envcheck", "validate"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
+    ) as child:
+        time.sleep(after_s)
+        offspring = psutil.Process(child.pid).children(recursive=True)
+        child.send_signal(number)
+        _, stderr = child.communicate(timeout=60)
+
+    assert child.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert json.loads((out / "results.json").read_text()) == {"mine": True}
+    _, alive = psutil.wait_procs(offspring, timeout=5)
+    assert not alive
+
+
+@pytest.mark.network
+def test_two_runs_at_once_both_end_well(cache: Path, tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    env = environment({"ENVCHECK_CACHE": str(cache)})
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "envcheck", "validate", "--out", str(tmp_path / f"out{n}")],
+            cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    texts = [run.communicate(timeout=120)[0] for run in runs]
+
+    assert [run.returncode for run in runs] == [1, 1], texts
+    verdicts = [json.loads((tmp_path / f"out{n}" / "results.json").read_text())["summary"] for n in range(2)]
+    assert verdicts[0] == verdicts[1]
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    script = f'"{sys.executable}" -m envcheck plan --format json | head -c 1; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 0
+    assert done.stderr == ""

@@ -121,6 +121,30 @@ def test_a_rule_is_judged_few_times_on_a_large_matrix() -> None:
     assert len(asked) == 100
 
 
+def test_a_rule_is_not_asked_about_values_that_are_not_selected() -> None:
+    asked: list[str | None] = []
+
+    def judge(axes: Axes) -> None:
+        asked.append(axes.mediapipe)
+
+    shown("text", rules=[PlanRule(("mediapipe",), judge)], expr="mediapipe==1.2.2")
+
+    assert asked == ["1.2.2"]
+
+
+def test_a_group_remembers_three_cells_from_blocks_of_any_size() -> None:
+    def judge(axes: Axes) -> Foresight | None:
+        return Foresight(state="impossible") if axes.python == "3.0" and axes.mediapipe != "1.0.0" else None
+
+    reachable, impossible = plan_groups(classify(many_cells(), [PlanRule(("python", "mediapipe"), judge)]))
+
+    assert (reachable.count, reachable.examples) == (
+        91,
+        ("venv-py3.0-mp1.0.0", "venv-py3.1-mp1.0.0", "venv-py3.1-mp1.2.0"),
+    )
+    assert (impossible.count, len(impossible.examples)) == (9, 3)
+
+
 def test_a_rule_may_name_the_backend() -> None:
     rule = PlanRule(("backend",), lambda axes: Foresight(state="impossible", because=axes.backend))
 

@@ -170,10 +170,15 @@ class Worker:
 
 def start_worker(python: Sequence[str], delegate: str, env: Mapping[str, str], deadline_s: float) -> Worker:
     """Start an isolated interpreter that waits for the payload. `python` is the argv that starts it."""
-    conversation = Conversation.start(
-        [*python, "-I", "-c", BOOTSTRAP], env={**env, "GLOG_vmodule": env.get("GLOG_vmodule", nativelog.VMODULE)}
-    )
+    conversation = Conversation.start([*python, "-I", "-c", BOOTSTRAP], env=talkative(env))
     return Worker(delegate=delegate, conversation=conversation, deadline_s=deadline_s, env=env)
+
+
+def talkative(env: Mapping[str, str]) -> dict[str, str]:
+    """The user's environment with MediaPipe's native log switched on, whatever the user silences."""
+    kept = {name: value for name, value in env.items() if name not in nativelog.SILENCERS}
+    asked = [env["GLOG_vmodule"]] if env.get("GLOG_vmodule") else []
+    return kept | {"GLOG_vmodule": ",".join([*asked, nativelog.VMODULE])}
 
 
 def encode(request: Mapping[str, Any]) -> bytes:

@@ -31,6 +31,9 @@ MIN_KERNEL_WITNESSES = 2
 """So many of them must speak for hardware before anything passes."""
 AGAINST_HARDWARE = frozenset({Says.SOFTWARE, Says.OTHER_GPU, Says.CPU})
 
+MAX_FACES_LOST = 0.1
+"""Largest share of timed frames in which only one side may have found a face."""
+
 DEATHS = frozenset({"died", "hung", "garbage"})
 FAILED_BUILDS = {
     "no-wheel": Verdict.IMPOSSIBLE,
@@ -158,6 +161,9 @@ def sentence(witness: Witness) -> str:
 
 def from_landmarks(evidence: Evidence) -> Answer | None:
     """Step 11."""
+    lost = faces_lost(evidence)
+    if lost:
+        return Verdict.WRONG, lost
     seen = parity.compare(evidence.cpu.landmarks, evidence.gpu.landmarks)
     if seen.agrees is None:
         return Verdict.UNKNOWN, f"too few frames with a face to compare landmarks ({seen.compared})"
@@ -166,6 +172,17 @@ def from_landmarks(evidence: Evidence) -> Answer | None:
     if seen.nme is not None and seen.nme > parity.TOLERANCE:
         return Verdict.WRONG, f"landmarks differ by {seen.nme:.3f} of the eye distance, above {parity.TOLERANCE}"
     return Verdict.WRONG, f"in {seen.missed} of {seen.missed + seen.compared} frames only one delegate found the face"
+
+
+def faces_lost(evidence: Evidence) -> str:
+    """Why the timed frames are not the same work: a side that loses the face skips the landmark model."""
+    both = {block.pair for block in evidence.cpu.blocks} & {block.pair for block in evidence.gpu.blocks}
+    cpu, gpu = (
+        sum(block.faces for block in worker.blocks if block.pair in both) for worker in (evidence.cpu, evidence.gpu)
+    )
+    if abs(cpu - gpu) <= MAX_FACES_LOST * max(cpu, gpu):
+        return ""
+    return f"in the timed frames the CPU found a face {cpu} times and the GPU {gpu} times"
 
 
 def from_speed(bench: Bench | None, threshold: float) -> Answer:

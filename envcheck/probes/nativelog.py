@@ -15,6 +15,9 @@ from envcheck.model import Record
 VMODULE = "inference_calculator=1,tflite_gpu_runner=2"
 """GLOG_vmodule value that makes 0.10.8 to 0.10.35 name the calculator of each model; 1.0.1 and later ignore it."""
 
+SILENCERS = frozenset({"GLOG_minloglevel", "GLOG_log_dir", "GLOG_stderrthreshold", "TF_CPP_MIN_LOG_LEVEL"})
+"""Variables by which users keep the native log off their screen, and with it the witnesses that speak there."""
+
 CALCULATOR = re.compile(r"inference_calculator\.cc:\d+\] Using (\w+) for InferenceCalculator")
 GL_MODELS = 2
 """FaceLandmarker runs detection and landmarks on the delegate; blendshapes stay on the CPU in every version."""

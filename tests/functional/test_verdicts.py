@@ -117,6 +117,16 @@ def test_an_expectation_that_is_met_exits_with_0(envcheck: Command, matrix_of: M
     assert envcheck("validate", "--matrix", matrix, "--expect", "emulated", env=SURFACELESS).code == 1
 
 
+def test_a_user_who_silences_the_native_log_gets_the_same_verdict(envcheck: Command, matrix_of: MatrixOf) -> None:
+    silent = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_vmodule": "other=1"}
+    ran = envcheck(
+        "validate", "--matrix", str(matrix_of("0.10.31", "0.10.35")), "--no-preflight", env=SURFACELESS | silent
+    )
+
+    assert ran.cell("0.10.31")["verdict"] == "silent-cpu"
+    assert ran.cell("0.10.35")["verdict"] == "emulated"
+
+
 def test_recorded_evidence_is_judged_the_same_with_no_environment_at_all(by_default: Ran, envcheck: Command) -> None:
     replayed = envcheck("replay", str(by_default.out), "--json", env={"PATH": "/nonexistent"})
 

@@ -183,6 +183,10 @@ OPPOSITES: dict[str, tuple[Change, Verdict]] = {
     ),
     "times: slower": (times(NOT_FASTER), Verdict.SLOWER),
     "times: about the same": (times(CLOSE), Verdict.INCONCLUSIVE),
+    "times: the GPU lost the face": (
+        lambda evidence: gpu(blocks=tuple(replace(block, faces=0) for block in evidence.gpu.blocks))(evidence),
+        Verdict.WRONG,
+    ),
     "times: none of the GPU": (gpu(blocks=()), Verdict.UNKNOWN),
     "times: none of the CPU": (cpu(blocks=()), Verdict.UNKNOWN),
     "times: too few pairs": (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from envcheck.matrix.finding import found, ground_of
+from envcheck.matrix.judging import MOST_REMEMBERED
 from envcheck.matrix.query import query
+from envcheck.matrix.rules import PlanRule
 from envcheck.matrix.space import Block, Boxes, Space, count, spread
 from envcheck.matrix.walk import blocks
 from envcheck.model import Axes, Foresight
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envcheck.matrix.records import Matrix
-    from envcheck.matrix.rules import PlanRule
 
 STATES = ("reachable", "impossible", "unreachable", "excluded")
 """What can be foreseen for a cell, the best first."""
@@ -70,7 +72,7 @@ def classify(
     """
     space, boxes = found(ground_of(matrix), query(matrix, tier=tier, expr=expr, backend=backend))
     excluded = tuple(Foresight(state="excluded", because=entry.because) for entry in matrix.exclude)
-    return Plan(space, boxes, tuple(rules), excluded)
+    return Plan(space, boxes, tuple(_judged_once(rule) for rule in rules), excluded)
 
 
 def planned_cells(plan: Plan) -> Iterator[PlannedCell]:
@@ -100,6 +102,11 @@ def summary(groups: Sequence[PlanGroup]) -> dict[str, int]:
     """Cells per state; every state is named, also where it has none."""
     states = dict.fromkeys((*STATES, *(group.foresight.state for group in groups)), 0)
     return {state: sum(group.count for group in groups if group.foresight.state == state) for state in states}
+
+
+def _judged_once(rule: PlanRule) -> PlanRule:
+    """The rule with a memory, so that a plan may be read several times."""
+    return PlanRule(rule.axes, functools.lru_cache(maxsize=MOST_REMEMBERED)(rule.judge))
 
 
 def _foreseen(plan: Plan) -> Iterator[tuple[Block, Foresight]]:

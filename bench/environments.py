@@ -2,7 +2,7 @@
 
 Both sides start from warm caches, install the same locks with hashes checked, and run as many builds at once. Disk is
 what the environments take in addition: a file that is a hard link into uv's cache is there already. pip compiles what
-it installs to bytecode, as it does for everyone; with --no-compile it leaves that to the first import, as envcheck does.
+it installs to bytecode, as it always does; with --no-compile it leaves that to the first import, as envcheck does.
 
     python bench/environments.py [--python 3.11] [--jobs 2] [--no-compile] [--folder DIR] [VERSION …]
 """
@@ -108,6 +108,7 @@ def parallel(jobs: int, function: Callable[[T], object], items: Sequence[T]) -> 
 
 
 def timed(function: Callable[[], object]) -> float:
+    os.sync()  # what came before is not paid for here
     begun = time.perf_counter()
     function()
     return time.perf_counter() - begun

@@ -127,23 +127,25 @@ def test_a_build_that_was_killed_leaves_nothing_that_looks_finished(own: Path) -
     for environment in (own / "environments").iterdir():
         environment.rename(own / "elsewhere")
     with subprocess.Popen([sys.executable, "-c", BUILD, str(own)], stdout=subprocess.DEVNULL) as building:
-        orphan = installer_of(building)
+        orphan = halted_installer_of(building)
         building.send_signal(signal.SIGKILL)
 
     assert list((own / "environments").iterdir()) == []
     assert len(list((own / "staging").glob("*.lock"))) == 1
+    orphan.resume()
     assert make(own).build.outcome == "built"
     psutil.wait_procs([orphan], timeout=60)
     sweep(own / "staging")
     assert list((own / "staging").iterdir()) == []
 
 
-def installer_of(building: subprocess.Popen[bytes]) -> psutil.Process:
-    """The child that installs, as soon as there is one."""
+def halted_installer_of(building: subprocess.Popen[bytes]) -> psutil.Process:
+    """The child that installs, as soon as there is one, stopped in the middle of it."""
     until = time.monotonic() + DEADLINE_S
     while time.monotonic() < until and building.poll() is None:
         for child in psutil.Process(building.pid).children():
             if "sync" in words_of(child):
+                child.suspend()
                 return child
         time.sleep(0.001)
     pytest.fail("it never installed anything")

@@ -25,7 +25,7 @@ _PATIENCE_S = 3600.0
 
 
 @contextmanager
-def hold(lock: Path, waiting: Callable[[], None], *, shared: bool = False) -> Iterator[None]:
+def hold(lock: Path, waiting: Callable[[], object], *, shared: bool = False) -> Iterator[None]:
     """Hold a lock alone, or shared with other sharers, among all threads and processes.
 
     `waiting` is called once if it is not free.

@@ -31,11 +31,10 @@ def test_a_lock_is_held_by_one_at_a_time_and_the_other_is_told(tmp_path: Path) -
         with cache.hold(tmp_path / "lock", told.set):
             inside.append("other")
 
-    with ThreadPoolExecutor(1) as pool:
-        with cache.hold(tmp_path / "lock", silent):
-            pool.submit(other)
-            assert told.wait(5)
-            inside.append("first")
+    with ThreadPoolExecutor(1) as pool, cache.hold(tmp_path / "lock", silent):
+        pool.submit(other)
+        assert told.wait(5)
+        inside.append("first")
 
     assert inside == ["first", "other"]
 
@@ -58,9 +57,13 @@ def test_a_lock_is_free_after_an_error(tmp_path: Path) -> None:
 
 
 def test_a_workspace_is_gone_at_the_end_even_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), cache.workspace(tmp_path / "staging") as work:
-        (work / "a").mkdir()
-        raise RuntimeError
+    def fail_at_work() -> None:
+        with cache.workspace(tmp_path / "staging") as work:
+            (work / "a").mkdir()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_at_work()
 
     assert list((tmp_path / "staging").iterdir()) == []
 

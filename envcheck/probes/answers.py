@@ -19,8 +19,6 @@ def parse_answer(line: bytes, kind: type[Seen]) -> Seen | Unread:
     answer = decode_object(line)
     if isinstance(answer, Unread):
         return answer
-    if "unread" in answer:
-        return Unread(reason=str(answer["unread"]))
     try:
         return msgspec.convert(as_tagged(answer), kind)
     except msgspec.ValidationError as error:
@@ -32,8 +30,6 @@ def parse_sample(line: bytes) -> tuple[GpuSample, ...] | Unread:
     answer = decode_object(line)
     if isinstance(answer, Unread):
         return answer
-    if "unread" in answer:
-        return Unread(reason=str(answer["unread"]))
     try:
         return msgspec.convert(as_tagged(answer.get("gpus")), tuple[GpuSample, ...])
     except msgspec.ValidationError as error:
@@ -41,7 +37,7 @@ def parse_sample(line: bytes) -> tuple[GpuSample, ...] | Unread:
 
 
 def decode_object(line: bytes) -> dict[str, object] | Unread:
-    """The JSON object in `line`, or Unread quoting what stood there."""
+    """The JSON object in `line`; Unread with the payload's own reason, or quoting what stood there instead."""
     try:
         answer = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError):
@@ -49,7 +45,7 @@ def decode_object(line: bytes) -> dict[str, object] | Unread:
     if not isinstance(answer, dict):
         text = line[:QUOTE].decode("utf-8", "replace").strip()
         return Unread(reason=f"garbage instead of an answer: {text!r}" if text else "no answer")
-    return answer
+    return Unread(reason=str(answer["unread"])) if "unread" in answer else answer
 
 
 def as_tagged(value: object) -> object:

@@ -86,7 +86,7 @@ def prepare(
     Raises UsageError for an axis value that is no version and for a cache that cannot be used, PlaceError for a broken
     configuration file, and InterruptedRunError.
     """
-    begun = time.monotonic()
+    begun, cache = time.monotonic(), cache.absolute()
     try:
         backend = BACKENDS[cell.axes.backend]
     except KeyError:

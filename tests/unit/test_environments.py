@@ -462,6 +462,13 @@ def test_the_cache_is_where_the_variable_says(home: Path) -> None:
     assert cache_folder({"ENVCHECK_CACHE": "here"}) == home / "here"
 
 
+def test_a_relative_cache_is_relative_to_the_users_folder(uv: FakeUv, env: dict[str, str], home: Path) -> None:
+    made = make(uv, Path("here"), env)
+
+    assert made.python[0].startswith(f"{home}/here/environments/")
+    assert all("here/" not in command or f"{home}/here/" in command for command in uv.commands)
+
+
 def test_the_cache_is_the_users_otherwise() -> None:
     assert cache_folder({}).name == "envcheck"
 

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envcheck.matrix.conditions import accepted
+from envcheck.matrix.query import Query, Term, few
 from envcheck.matrix.space import Block, Box, Boxes, Layer, Space, narrowed
 from envcheck.matrix.walk import blocks
 from envcheck.model import AXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from envcheck.matrix.query import Query, Term
     from envcheck.matrix.records import Exclude, Matrix, When
-
-MOST_NAMED = 12
-"""Values or reasons that an explanation lists."""
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -93,7 +90,7 @@ def _unmet_term(ground: Ground, terms: Sequence[Term]) -> str:
     for term in terms:
         if not _holds(ground, [term]):
             known = ground.values.get(term.axis)
-            has = f"the matrix has {_few(known)}" if known else f"the matrix has no {term.axis} axis"
+            has = f"the matrix has {few(known)}" if known else f"the matrix has no {term.axis} axis"
             return f"{term.origin} asks for {term}; {has}"
     return ""
 
@@ -122,19 +119,13 @@ def _all_excluded(ground: Ground, terms: Sequence[Term]) -> str:
         if (excluded := boxes.excluded_by(block.held)) is not None
     }
     reasons = dict.fromkeys(ground.exclude[entry].because for entry in sorted(entries))
-    return f"every cell left is excluded: {_few(reasons, '; ')}" if reasons else ""
+    return f"every cell left is excluded: {few(reasons, '; ')}" if reasons else ""
 
 
 def _holds(ground: Ground, terms: Sequence[Term]) -> bool:
     """Whether some point, excluded or not, meets all the terms."""
     space, boxes = found(msgspec.structs.replace(ground, exclude_boxes=()), (tuple(terms),))
     return any(True for _ in blocks(quick(space, boxes), boxes))
-
-
-def _few(words: Iterable[str], between: str = ", ") -> str:
-    listed = list(words)
-    more = [f"... ({len(listed)} in all)"] if len(listed) > MOST_NAMED else []
-    return between.join([*listed[:MOST_NAMED], *more])
 
 
 def _space_of(matrix: Matrix) -> Space:

@@ -10,11 +10,12 @@ import msgspec
 from envcheck.errors import UsageError
 from envcheck.matrix.conditions import condition_fault
 from envcheck.matrix.records import BACKENDS, Matrix
+from envcheck.matrix.space import ID_PREFIXES
 from envcheck.matrix.structure import did_you_mean
 from envcheck.model import AXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 SELECT_GRAMMAR = """\
 a cell id, or conditions joined by commas, all of which must hold; several of either joined by ; or | of which one must:
@@ -24,8 +25,11 @@ a cell id, or conditions joined by commas, all of which must hold; several of ei
   mediapipe==latest;driver==any    latest and oldest; ; and | mean or"""
 
 _CONDITION = re.compile(r"(?P<axis>\w*)\s*(?P<condition>(===|==|!=|<=|>=|~=|<|>).+)", re.DOTALL)
-_ID_PIECE = re.compile(r"(?P<prefix>py|mp|cu|cv|r)(?P<value>.+)", re.DOTALL)
-_AXIS_OF = {"py": "python", "mp": "mediapipe", "cu": "cuda", "r": "driver", "cv": "opencv"}
+_AXIS_OF = {prefix: axis for prefix, axis in zip(ID_PREFIXES, AXES, strict=True) if prefix}
+_ID_PIECE = re.compile(rf"(?P<prefix>{'|'.join(_AXIS_OF)})(?P<value>.+)", re.DOTALL)
+
+MOST_NAMED = 12
+"""Values or reasons that a message lists."""
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -55,6 +59,13 @@ def query(matrix: Matrix, *, tier: str | None, expr: str | None, backend: str | 
     given = (*_tier_terms(matrix, tier), *_backend_terms(backend))
     chosen = ((),) if expr is None else tuple(_alternatives(matrix, expr))
     return tuple((*given, *terms) for terms in chosen)
+
+
+def few(words: Iterable[str], between: str = ", ") -> str:
+    """The first of some words, and how many there are."""
+    listed = list(words)
+    more = [f"... ({len(listed)} in all)"] if len(listed) > MOST_NAMED else []
+    return between.join([*listed[:MOST_NAMED], *more])
 
 
 def _tier_terms(matrix: Matrix, tier: str | None) -> Iterator[Term]:
@@ -132,11 +143,7 @@ def _axes_of(matrix: Matrix) -> list[str]:
 
 
 def _bad(matrix: Matrix, expr: str, fault: str) -> UsageError:
-    axes = "; ".join(f"{axis}: {_few(matrix.axes.get(axis, ()))}" for axis in _axes_of(matrix))
+    axes = "; ".join(f"{axis}: {few(matrix.axes.get(axis, ()))}" for axis in _axes_of(matrix))
     return UsageError(
         f"--select {expr!r}: {fault}", remedy=f"An expression is {SELECT_GRAMMAR}\nThe axes of {matrix.name} are {axes}"
     )
-
-
-def _few(values: tuple[str, ...]) -> str:
-    return ", ".join(values[:12]) + (f", ... ({len(values)} values)" if len(values) > 12 else "")

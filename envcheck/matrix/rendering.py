@@ -26,7 +26,7 @@ _BATCH = 2000
 
 
 def render_plan(plan: Plan, format: str = "text") -> Iterator[str]:  # noqa: A002 - named as the option is
-    """The plan in one of PLAN_FORMATS, piece by piece; joined, they are the whole, with its last line break.
+    """The plan in one of PLAN_FORMATS, in pieces that each end in a line break; joined, they are the whole.
 
     `json` is {"cells": [{"id", "axes", "state", "because"}], "summary": {state: count}}; `github` is
     {"include": [{"id", AXIS: VALUE}]} of the reachable cells; `text` ends in the summary.
@@ -39,25 +39,24 @@ def render_plan(plan: Plan, format: str = "text") -> Iterator[str]:  # noqa: A00
 def _json(plan: Plan) -> Iterator[str]:
     counts = Counter(summary(()))
     cells = planned_cells(plan)
-    yield '{"cells":['
-    comma = ""
+    text, first = '{"cells":[', True
     while batch := list(islice(cells, _BATCH)):
+        if not first:
+            yield text + ",\n"
+            text = ""
+        first = False
         counts.update([cell.state for cell in batch])
-        yield comma + _items(
+        text += _items(
             [{"id": cell.id, "axes": cell.axes, "state": cell.state, "because": cell.because} for cell in batch]
         )
-        comma = ","
-    yield f'],"summary":{msgspec.json.encode(counts).decode()}}}\n'
+    yield f'{text}],"summary":{msgspec.json.encode(counts).decode()}}}\n'
 
 
 def _github(plan: Plan) -> Iterator[str]:
+    """On one line whatever its size: a step's output, which a job's matrix is read from, ends at a line break."""
     cells = (cell for cell in planned_cells(plan) if cell.state == "reachable")
-    yield '{"include":['
-    comma = ""
-    while batch := list(islice(cells, _BATCH)):
-        yield comma + _items([{"id": cell.id, **_given(cell)} for cell in batch])
-        comma = ","
-    yield "]}\n"
+    batches = iter(lambda: list(islice(cells, _BATCH)), [])
+    yield '{"include":[' + ",".join(_items([{"id": c.id, **_given(c)} for c in batch]) for batch in batches) + "]}\n"
 
 
 def _items(rows: Sequence[Mapping[str, object]]) -> str:
@@ -93,10 +92,12 @@ def _grouped(groups: Iterable[PlanGroup]) -> Iterator[str]:
     for state, same in groupby(groups, key=lambda group: group.foresight.state):
         listed = list(same)
         for group in listed[:MOST_REASONS]:
-            yield f"{state:<11}  {_cells(group.count)}  {_why(group.foresight.because, group.foresight.code)}".rstrip()
-            yield "".join(f"\n    {example}" for example in group.examples)
-            left = group.count - len(group.examples)
-            yield (f"\n    ... and {left:,} more" if left else "") + "\n\n"
+            lines = [
+                f"{state:<11}  {_cells(group.count)}  {_why(group.foresight.because, group.foresight.code)}".rstrip(),
+                *(f"    {example}" for example in group.examples),
+                *(f"    ... and {left:,} more" for left in [group.count - len(group.examples)] if left),
+            ]
+            yield "\n".join(lines) + "\n\n"
         if rest := listed[MOST_REASONS:]:
             more = _cells(sum(group.count for group in rest))
             yield f"{state:<11}  {more}  for {len(rest)} further reasons; --format json lists every cell\n\n"

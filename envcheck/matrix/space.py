@@ -21,9 +21,8 @@ Box = Mapping[str, frozenset["str | None"]]
 Values = tuple["str | None", ...]
 """The values of one point, in the order of `model.AXES`."""
 
-Judge = Callable[[Values], "Foresight | None"]
-
-_ID_PREFIXES = ("", "-py", "-mp", "-cu", "-r", "-cv")  # a test compares with model.cell_id
+ID_PREFIXES = ("", "py", "mp", "cu", "r", "cv")
+"""What stands before the value of each of `model.AXES` in a cell's id; a test compares with `model.cell_id`."""
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -38,11 +37,6 @@ class Space(msgspec.Struct, frozen=True):
 
     layers: tuple[Layer, ...]
     include: tuple[Axes, ...]
-
-    @property
-    def size(self) -> int:
-        """How many points there are."""
-        return prod(len(layer.rows) for layer in self.layers) + len(self.include)
 
 
 class Boxes(msgspec.Struct, frozen=True):
@@ -130,7 +124,9 @@ def spread(space: Space) -> Callable[[Block], Iterator[tuple[str, Axes]]]:
 
 
 def _id_piece(slot: int, value: str | None) -> str:
-    return "" if value is None else _ID_PREFIXES[slot] + value
+    if value is None:
+        return ""
+    return f"-{ID_PREFIXES[slot]}{value}" if slot else value
 
 
 def masks(layer: Layer, boxes: Sequence[Box]) -> list[int]:

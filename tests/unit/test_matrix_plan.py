@@ -64,6 +64,10 @@ def many_cells() -> Matrix:
     )
 
 
+def many_pythons(count: int = 4001) -> Matrix:
+    return Matrix(name="m", axes={"backend": ("venv",), "python": tuple(str(number) for number in range(count))})
+
+
 def test_excludes_decide_first_then_the_first_rule_that_answers() -> None:
     states = {cell.id: (cell.state, cell.because, cell.code) for cell in planned_cells(classify(MATRIX, RULES))}
 
@@ -229,9 +233,7 @@ def test_json_has_exactly_the_keys_of_the_contract() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 1999, 2000, 2001, 4000], ids=str)
 def test_json_streamed_in_batches_is_one_document(count: int) -> None:
-    matrix = Matrix(name="m", axes={"backend": ("venv",), "python": tuple(str(n) for n in range(max(count, 1)))})
-
-    plan = json.loads(shown("json", matrix, expr=None if count else "python==99"))
+    plan = json.loads(shown("json", many_pythons(max(count, 1)), expr=None if count else "python==99"))
 
     assert len(plan["cells"]) == sum(plan["summary"].values()) == count
 
@@ -248,6 +250,21 @@ def test_github_lists_reachable_cells_with_their_axes() -> None:
             }
         ]
     }
+
+
+def test_github_is_one_line_whatever_its_size() -> None:
+    text = shown("github", many_pythons())
+
+    assert len(json.loads(text)["include"]) == 4001
+    assert text.index("\n") == len(text) - 1
+
+
+@pytest.mark.parametrize("form", PLAN_FORMATS)
+@pytest.mark.parametrize("matrix", [MATRIX, many_cells(), many_pythons()], ids=["few", "many", "batches"])
+def test_every_piece_of_every_format_ends_in_a_line_break(form: str, matrix: Matrix) -> None:
+    pieces = list(render_plan(classify(matrix, RULES), form))
+
+    assert all(piece.endswith("\n") for piece in pieces)
 
 
 def test_formats_are_named_in_the_error_for_another() -> None:

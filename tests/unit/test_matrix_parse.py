@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envcheck.matrix import MatrixError, default, parse
+from envcheck.matrix import MatrixError, default, parse, select
 from envcheck.model import Axes, Gate, Verdict, Workload
 
 WHOLE = """\
@@ -90,6 +90,7 @@ def test_a_matrix_knows_the_place_of_every_value() -> None:
 
 
 def test_the_shipped_default_is_sound_and_smoke_is_one_cell() -> None:
+    assert [cell.id for cell in select(default(), tier="smoke")] == ["venv-py3.11-mp1.2.2"]
     assert set(default().tiers) == {"smoke", "pr", "nightly", "release"}
 
 
@@ -326,7 +327,7 @@ def test_a_tier_of_excluded_cells_only_selects_nothing() -> None:
     assert said == ["matrix.yaml:7:16 tiers.smoke: selects nothing: every cell left is excluded: too new"]
 
 
-def test_a_wrong_file_says_which_keys_are_meant_in_data_too() -> None:
+def test_the_problems_of_a_file_are_there_as_data_too() -> None:
     with pytest.raises(MatrixError) as caught:
         parse(with_axes("cuda: [12.8]"), "matrix.yaml")
 

@@ -175,8 +175,9 @@ def show_results(results: Results, *, as_json: bool, exit_code: int) -> None:
     if as_json:
         write([store.encode(results)])
         return
+    width = terminal.width_of(sys.stdout)
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    write([terminal.render(results, width=terminal.width_of(sys.stdout), colour=colour, exit_code=exit_code)])
+    write([terminal.render(results, width=width, colour=colour, exit_code=exit_code, encoding=encoding_of_stdout())])
 
 
 def verdict_named(name: str | None) -> Verdict | None:
@@ -199,11 +200,18 @@ def positive(option: str, value: float | None) -> float | None:
     return value
 
 
+def encoding_of_stdout() -> str:
+    """The encoding of standard output, where it has one."""
+    return sys.stdout.encoding or "utf-8"
+
+
 def write(lines: Iterable[str]) -> None:
-    """Text to standard output; a reader that went away early is no error."""
+    """Text to standard output; what its encoding cannot take is escaped, a reader that went away early is no error."""
+    encoding = encoding_of_stdout()
     try:
         for line in lines:
-            sys.stdout.write(line if line.endswith("\n") else line + "\n")
+            text = line.encode(encoding, "backslashreplace").decode(encoding)
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -101,7 +101,7 @@ class Cell(Record, frozen=True):
     expected: Expectation = Expectation()
 
 
-class Workload(Record, frozen=True):
+class Workload(Record, frozen=True, omit_defaults=False):
     """What the workers are given. `resolution` is WIDTHxHEIGHT in pixels; `mode` is `video` or `image`."""
 
     input: str = "portrait"
@@ -110,7 +110,7 @@ class Workload(Record, frozen=True):
     mode: str = "video"
 
 
-class Gate(Record, frozen=True):
+class Gate(Record, frozen=True, omit_defaults=False):
     """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`."""
 
     min_speedup: float = 1.0
@@ -409,6 +409,8 @@ class CellResult(Record, frozen=True):
     bench: Bench | None = None
     evidence: str | None = None
     """Path of the evidence file, relative to results.json."""
+    composed: str = ""
+    """Not empty: the evidence was composed and not seen; such a cell meets no expectation."""
 
 
 class Results(Record, frozen=True, tag_field="schema", tag=RESULTS_SCHEMA):

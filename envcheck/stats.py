@@ -9,6 +9,7 @@ Introduction to the Bootstrap, 1993, section 12.5), which keeps its coverage wit
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -32,12 +33,15 @@ def timing(blocks: Sequence[Block]) -> Timing | None:
 
 def log_ratios(cpu: Sequence[Block], gpu: Sequence[Block]) -> list[float]:
     """One logarithm of CPU time over GPU time for each pair number that both sides have."""
-    medians = {block.pair: median(block.times_ms) for block in cpu if block.times_ms}
-    return [
-        math.log(medians[block.pair] / median(block.times_ms))
-        for block in gpu
-        if block.pair in medians and block.times_ms and median(block.times_ms) > 0 < medians[block.pair]
-    ]
+    ours, theirs = block_medians(cpu), block_medians(gpu)
+    return [math.log(ours[pair] / theirs[pair]) for pair in sorted(ours.keys() & theirs.keys())]
+
+
+def block_medians(blocks: Sequence[Block]) -> dict[int, float]:
+    """The median time of each pair's block; a number that stands twice is no pair, a time of zero is none."""
+    counts = Counter(block.pair for block in blocks)
+    found = {block.pair: median(block.times_ms) for block in blocks if block.times_ms and counts[block.pair] == 1}
+    return {pair: time for pair, time in found.items() if time > 0}
 
 
 def speedup(ratios: Sequence[float], confidence: float) -> Speedup | None:

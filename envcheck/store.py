@@ -71,18 +71,22 @@ def result_of(
         verdict=judgement.verdict,
         status=judgement.verdict.status,
         expected=expected.verdict,
-        met=is_met(judgement.verdict, expected.verdict, judgement.witnesses),
+        met=is_met(judgement.verdict, expected.verdict, judgement.witnesses, evidence.composed),
         findings=tuple(findings),
         because=judgement.because,
         witnesses=judgement.witnesses,
         bench=judgement.bench,
         evidence=f"{EVIDENCE}/{evidence_name(evidence.cell.id)}",
+        composed=evidence.composed,
     )
 
 
-def is_met(verdict: Verdict, expected: Verdict, witnesses: Sequence[Witness]) -> bool:
-    """The verdict is the expected one. `unknown` because nothing was run fulfils nothing, not even `unknown`."""
-    return verdict is expected and (verdict is not Verdict.UNKNOWN or bool(witnesses))
+def is_met(verdict: Verdict, expected: Verdict, witnesses: Sequence[Witness], composed: str) -> bool:
+    """The verdict is the expected one, and was seen.
+
+    Composed evidence fulfils nothing; nor does `unknown` because nothing was run, not even `unknown`.
+    """
+    return verdict is expected and not composed and (verdict is not Verdict.UNKNOWN or bool(witnesses))
 
 
 def summarise(cells: Sequence[CellResult]) -> dict[str, int]:
@@ -102,7 +106,7 @@ def gate(results: Results, unavailable: Collection[str] = ()) -> int:
     otherwise                                     -> 1
     """
     counted = [cell for cell in results.cells if cell.verdict is not Verdict.UNREACHABLE]
-    unmet = [cell.id for cell in counted if not is_met(cell.verdict, cell.expected, cell.witnesses)]
+    unmet = [cell.id for cell in counted if not is_met(cell.verdict, cell.expected, cell.witnesses, cell.composed)]
     if not counted:
         return NothingSelectedError.exit_code
     if not unmet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ def publish(request: Request, evidence: Sequence[Evidence], progress: Progress) 
 
 def run_suite(out: Path, suites: Sequence[Path], env: Mapping[str, str]) -> tuple[bool, str]:
     """(whether a claim of the suite failed, its output). A suite that did not run is an error, never a pass."""
-    argv = [sys.executable, "-m", "pytest", *suite_argv(out, out / "junit.xml", suites)]
+    junit = out / f".junit.{os.getpid()}.xml"
+    argv = [sys.executable, "-m", "pytest", *suite_argv(out, junit, suites)]
     done = process.run(argv, env=suite_env(env, suites), deadline_s=SUITE_DEADLINE_S)
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode not in (0, 1):
@@ -108,6 +110,7 @@ def run_suite(out: Path, suites: Sequence[Path], env: Mapping[str, str]) -> tupl
             f"the acceptance suite did not run ({done.describe()}): {detail[-2000:]}",
             remedy=f"Repeat it with: {' '.join(argv)}",
         )
+    junit.replace(out / "junit.xml")
     return done.returncode == 1, text
 
 

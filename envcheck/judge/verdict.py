@@ -35,6 +35,7 @@ MAX_FACES_LOST = 0.1
 """Largest share of timed frames in which only one side may have found a face."""
 
 DEATHS = frozenset({"died", "hung", "garbage"})
+BUILT = frozenset({"built", "reused", "existing"})
 FAILED_BUILDS = {
     "no-wheel": Verdict.IMPOSSIBLE,
     "no-interpreter": Verdict.BROKEN,
@@ -69,8 +70,8 @@ def before_running(evidence: Evidence) -> Answer | None:
         return Verdict.UNREACHABLE, foresight.because
     if not ran and build is None and foresight.state == "impossible":
         return Verdict.IMPOSSIBLE, foresight.because
-    if build is not None and build.outcome in FAILED_BUILDS:
-        return FAILED_BUILDS[build.outcome], build.because
+    if build is not None and build.outcome not in BUILT:
+        return FAILED_BUILDS.get(build.outcome, Verdict.UNKNOWN), build.because
     if not ran:
         return Verdict.UNKNOWN, "nothing was run"
     return None
@@ -90,9 +91,22 @@ def from_workers(evidence: Evidence) -> Answer | None:
         return Verdict.REFUSED, brief(gpu)
     if gpu.outcome != "ran":
         return Verdict.UNKNOWN, "the GPU worker was not run"
+    if muddled := same_worker(cpu, gpu):
+        return Verdict.CONTRADICTORY, muddled
     if not any(landmarks.points for landmarks in cpu.landmarks):
         return Verdict.UNKNOWN, "no face was found on the CPU, so the landmark model had nothing to do"
     return None
+
+
+def same_worker(cpu: WorkerRun, gpu: WorkerRun) -> str:
+    """Why the two records cannot be of two workers with two delegates, or an empty text."""
+    if (cpu.delegate, gpu.delegate) != ("CPU", "GPU"):
+        return f"the workers were given the delegates {cpu.delegate} and {gpu.delegate}"
+    if cpu.pid is not None and cpu.pid == gpu.pid:
+        return f"both workers are process {cpu.pid}"
+    if cpu.delegate_value is not None and cpu.delegate_value == gpu.delegate_value:
+        return f"CPU and GPU are the same delegate to this MediaPipe, number {cpu.delegate_value}"
+    return ""
 
 
 def death_of(worker: WorkerRun) -> str:

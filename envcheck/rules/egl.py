@@ -125,7 +125,7 @@ RULES = (
         code="EGL207",
         title="the GPU delegate ran on the CPU, emulated",
         see=on_verdict(Verdict.EMULATED),
-        because="Mesa's software rasteriser accepts the delegate, and everything looks fine but the speed: about 20 times "
+        because="Mesa's software rasteriser accepts the delegate, and everything looks fine but the speed: 10 to 25 times "
         "slower than the CPU delegate. The GPU's own driver was not reached.",
         remedy=NVIDIA_VENDOR,
         url="https://github.com/google-ai-edge/mediapipe/issues/6180",

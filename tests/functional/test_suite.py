@@ -18,6 +18,7 @@ from envcheck import store
 from envcheck.conclude import conclude
 from envcheck.model import Evidence, Expectation, Verdict
 from envcheck.suite.arguments import suite_argv, suite_env
+from tests.golden import as_if_seen
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -46,7 +47,7 @@ class Outcome:
 
 
 def evidence_of(*verdicts: str, expect: Verdict | None = None) -> list[Evidence]:
-    found = [store.load_evidence(GOLDEN / f"{verdict}.json")[0] for verdict in verdicts]
+    found = [as_if_seen(verdict) for verdict in verdicts]
     if expect is None:
         return found
     expected = Expectation(expect, "no GPU on this runner")

@@ -201,6 +201,20 @@ OPPOSITES: dict[str, tuple[Change, Verdict]] = {
         seen(foresight=Foresight(state="unreachable", because="needs driver 580", code="GPU101")),
         Verdict.UNREACHABLE,
     ),
+    "build: an outcome nobody knows": (
+        lambda evidence: replace(evidence, build=replace(evidence.build, outcome="weird") if evidence.build else None),
+        Verdict.UNKNOWN,
+    ),
+    "one process for both": (gpu(pid=compose.CPU_PID), Verdict.CONTRADICTORY),
+    "one delegate for both": (
+        lambda evidence: gpu(delegate_value=evidence.cpu.delegate_value)(evidence),
+        Verdict.CONTRADICTORY,
+    ),
+    "both workers on the CPU delegate": (gpu(delegate="CPU"), Verdict.CONTRADICTORY),
+    "times: every block twice": (
+        lambda evidence: gpu(blocks=evidence.gpu.blocks * 2)(evidence),
+        Verdict.WRONG,
+    ),
     "build: failed": (
         lambda evidence: replace(evidence, build=replace(evidence.build, outcome="failed") if evidence.build else None),
         Verdict.BROKEN,

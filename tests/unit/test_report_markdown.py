@@ -10,18 +10,18 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from msgspec.structs import replace
 
-from envcheck import store
 from envcheck.conclude import conclude, expecting
 from envcheck.model import Evidence, Finding, Results, Says, Status, Verdict, Witness
 from envcheck.report import markdown
 from envcheck.report.plain import visible
+from tests.golden import as_if_seen
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def evidence_of(*verdicts: str) -> list[Evidence]:
-    return [store.load_evidence(GOLDEN / f"{verdict}.json")[0] for verdict in verdicts]
+    return [as_if_seen(verdict) for verdict in verdicts]
 
 
 def of(*verdicts: str, expect: Verdict | None = None) -> Results:

@@ -28,14 +28,15 @@ from envcheck.model import (
     Verdict,
 )
 from envcheck.report import terminal
+from tests.golden import as_if_seen
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-ALL = conclude(store.load_evidence(GOLDEN))
+ALL = conclude([as_if_seen(path.stem) for path in sorted(GOLDEN.glob("*.json"))])
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def of(*verdicts: str, expect: Verdict | None = None) -> Results:
-    evidence = [store.load_evidence(GOLDEN / f"{verdict}.json")[0] for verdict in verdicts]
+    evidence = [as_if_seen(verdict) for verdict in verdicts]
     return conclude(expecting(evidence, expect))
 
 

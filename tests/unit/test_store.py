@@ -33,6 +33,7 @@ from envcheck.model import (
     Verdict,
     Witness,
 )
+from tests.golden import as_if_seen
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HOST = Host(platform="linux", machine="x86_64", nvml=Unread(reason="no driver"))
@@ -40,8 +41,7 @@ LOOKED = (Witness("native-log", Says.NOTHING, "nothing", "a line"),)
 
 
 def recorded(verdict: str) -> Evidence:
-    (evidence,) = store.load_evidence(GOLDEN / f"{verdict}.json")
-    return evidence
+    return as_if_seen(verdict)
 
 
 def row(
@@ -111,6 +111,10 @@ def test_unknown_because_nothing_was_run_does_not_even_meet_unknown() -> None:
 
 def test_the_gate_works_out_what_is_met_and_does_not_read_it() -> None:
     assert store.gate(results(replace(row(Verdict.SILENT_CPU), met=True))) == 1
+
+
+def test_composed_evidence_meets_nothing() -> None:
+    assert store.gate(results(replace(row(Verdict.ACCELERATED), composed="from published facts"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -577,9 +581,9 @@ def test_damaged_evidence_is_a_usage_error_that_names_file_and_reason(kind: str,
 
 
 IMPLAUSIBLE = {
-    "confidence of 2": ('"gate": {}', '"gate": {"confidence": 2.0}', "confidence"),
-    "confidence of 0": ('"gate": {}', '"gate": {"confidence": 0.0}', "confidence"),
-    "a threshold of 0": ('"gate": {}', '"gate": {"min_speedup": 0.0}', "min_speedup"),
+    "confidence of 2": ('"confidence": 0.95', '"confidence": 2.0', "confidence"),
+    "confidence of 0": ('"confidence": 0.95', '"confidence": 0.0', "confidence"),
+    "a threshold of 0": ('"min_speedup": 1.0', '"min_speedup": 0.0', "min_speedup"),
     "a negative time": ('"times_ms": [', '"times_ms": [-1.0, ', "time of a frame"),
     "a time of no length": ('"times_ms": [', '"times_ms": [5e-324, ', "time of a frame"),
     "a time without end": ('"times_ms": [', '"times_ms": [1e308, ', "time of a frame"),

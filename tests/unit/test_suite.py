@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from envcheck import store
 from envcheck.conclude import conclude_cell
 from envcheck.judge import judge
 from envcheck.model import Bench, Build, Evidence, Expectation, Judgement, Landmarks, Timing, Verdict
@@ -15,13 +14,13 @@ from envcheck.rules import findings
 from envcheck.suite.arguments import suite_argv, suite_env
 from envcheck.suite.claims import ORDER, Claim, contradicted_by, explain, failed_claim, holds
 from envcheck.suite.recorded import Measured, Recorded
+from tests.golden import as_if_seen
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def load(verdict: str) -> Evidence:
-    (evidence,) = store.load_evidence(GOLDEN / f"{verdict}.json")
-    return evidence
+    return as_if_seen(verdict)
 
 
 def recorded(verdict: str, expect: Verdict | None = None, because: str = "") -> Recorded:

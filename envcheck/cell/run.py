@@ -15,7 +15,7 @@ from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_gl
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
 
-LOOK_MS = 400.0
+LOOK_MS = 200.0
 """About how long the workers work while libraries, device files and NVML are looked at."""
 
 

@@ -148,9 +148,10 @@ def replay(
     """Judge recorded evidence again; nothing is built or run."""
     from envcheck import store
     from envcheck.conclude import conclude, expecting
+    from envcheck.gate import exit_code
 
     results = conclude(expecting(store.load_evidence(folder), verdict_named(expect)))
-    code = store.gate(results)
+    code = exit_code(results)
     show_results(results, as_json=as_json, exit_code=code)
     raise typer.Exit(code)
 

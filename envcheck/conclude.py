@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from envcheck import store
 from envcheck.errors import NothingSelectedError
+from envcheck.gate import is_met, summarise
 from envcheck.judge import judge
 from envcheck.model import CellResult, Evidence, Expectation, Results, Verdict
 from envcheck.rules import findings
+from envcheck.store import evidence_path
 
 
 def conclude(evidence: Sequence[Evidence]) -> Results:
@@ -20,13 +21,27 @@ def conclude(evidence: Sequence[Evidence]) -> Results:
             "there is no evidence to judge", remedy="Name a folder that `envcheck validate --out` wrote."
         )
     cells = tuple(conclude_cell(one) for one in evidence)
-    return Results(host=evidence[0].host, cells=cells, summary=store.summarise(cells))
+    return Results(host=evidence[0].host, cells=cells, summary=summarise(cells))
 
 
 def conclude_cell(evidence: Evidence) -> CellResult:
     """Verdict, findings and whether the expectation is met, for one cell."""
     judgement = judge(evidence)
-    return store.result_of(evidence, judgement, findings(evidence, judgement), evidence.cell.expected)
+    expected = evidence.cell.expected.verdict
+    return CellResult(
+        id=evidence.cell.id,
+        axes=evidence.cell.axes,
+        verdict=judgement.verdict,
+        status=judgement.verdict.status,
+        expected=expected,
+        met=is_met(judgement.verdict, expected, judgement.witnesses, evidence.composed),
+        findings=findings(evidence, judgement),
+        because=judgement.because,
+        witnesses=judgement.witnesses,
+        bench=judgement.bench,
+        evidence=evidence_path(evidence.cell.id),
+        composed=evidence.composed,
+    )
 
 
 def expecting(evidence: Sequence[Evidence], verdict: Verdict | None) -> tuple[Evidence, ...]:

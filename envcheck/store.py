@@ -15,18 +15,17 @@ import signal
 import stat
 import sys
 import threading
-from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from envcheck.errors import MET, UNMET, EnvcheckError, InfrastructureError, NothingSelectedError, UsageError
-from envcheck.model import CellResult, Evidence, Expectation, Finding, Judgement, Results, Verdict, Witness
+from envcheck.errors import EnvcheckError, UsageError
+from envcheck.model import Evidence, Results
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 RESULTS = "results.json"
 EVIDENCE = "evidence"
@@ -56,62 +55,6 @@ USER_CAN_MEND = frozenset(
 """Errors of a folder that was badly chosen; others (disk full, I/O error) happen to a good one."""
 
 Document = TypeVar("Document", Evidence, Results)
-
-
-# --- one row ----------------------------------------------------------------------------------------------------
-
-
-def result_of(
-    evidence: Evidence, judgement: Judgement, findings: Sequence[Finding], expected: Expectation
-) -> CellResult:
-    """The row of `results.json` for one judged cell."""
-    return CellResult(
-        id=evidence.cell.id,
-        axes=evidence.cell.axes,
-        verdict=judgement.verdict,
-        status=judgement.verdict.status,
-        expected=expected.verdict,
-        met=is_met(judgement.verdict, expected.verdict, judgement.witnesses, evidence.composed),
-        findings=tuple(findings),
-        because=judgement.because,
-        witnesses=judgement.witnesses,
-        bench=judgement.bench,
-        evidence=f"{EVIDENCE}/{evidence_name(evidence.cell.id)}",
-        composed=evidence.composed,
-    )
-
-
-def is_met(verdict: Verdict, expected: Verdict, witnesses: Sequence[Witness], composed: str) -> bool:
-    """The verdict is the expected one, and was seen.
-
-    Composed evidence fulfils nothing; nor does `unknown` because nothing was run, not even `unknown`.
-    """
-    return verdict is expected and not composed and (verdict is not Verdict.UNKNOWN or bool(witnesses))
-
-
-def summarise(cells: Sequence[CellResult]) -> dict[str, int]:
-    """How many cells have each verdict, in the order of the verdicts; verdicts that no cell has are left out."""
-    counts = Counter(cell.verdict for cell in cells)
-    return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
-
-
-def gate(results: Results, unavailable: Collection[str] = ()) -> int:
-    """The exit code of a run. `unavailable` are the ids of cells whose environment could not be fetched.
-
-    Counted are cells that this host can reach; `met` is worked out again, never read from the file.
-
-    no cell is counted                            -> 3
-    every cell is met                             -> 0
-    all that are not met could not be fetched     -> 75
-    otherwise                                     -> 1
-    """
-    counted = [cell for cell in results.cells if cell.verdict is not Verdict.UNREACHABLE]
-    unmet = [cell.id for cell in counted if not is_met(cell.verdict, cell.expected, cell.witnesses, cell.composed)]
-    if not counted:
-        return NothingSelectedError.exit_code
-    if not unmet:
-        return MET
-    return InfrastructureError.exit_code if set(unmet) <= set(unavailable) else UNMET
 
 
 # --- text -------------------------------------------------------------------------------------------------------
@@ -150,6 +93,11 @@ def is_numeric(value: Any) -> bool:
 def inline(value: Any) -> str:
     """JSON of `value` on one line."""
     return msgspec.json.encode(value).decode()
+
+
+def evidence_path(cell_id: str) -> str:
+    """Where a cell's evidence stands, relative to results.json."""
+    return f"{EVIDENCE}/{evidence_name(cell_id)}"
 
 
 def evidence_name(cell_id: str) -> str:
@@ -199,7 +147,7 @@ def publish(out: Path, results: Results, evidence: Sequence[Evidence], extra: Ma
 
 def texts_of(results: Results, evidence: Sequence[Evidence], extra: Mapping[str, str]) -> dict[str, str]:
     """Every file of a run by its relative name, in the order of writing. Two cells with one id are an error."""
-    texts = {f"{EVIDENCE}/{evidence_name(one.cell.id)}": encode_evidence(one) for one in evidence}
+    texts = {evidence_path(one.cell.id): encode_evidence(one) for one in evidence}
     if len(texts) < len(evidence):
         raise EnvcheckError("two cells have the same id; one would overwrite the other")
     outside = [name for name in extra if not is_inside(name)]
@@ -266,7 +214,7 @@ def written_before(out: Path) -> set[str]:
         before = read_document(out / RESULTS, Results)
     except UsageError:
         return found
-    return found | {f"{EVIDENCE}/{evidence_name(cell.id)}" for cell in before.cells}
+    return found | {evidence_path(cell.id) for cell in before.cells}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
 from envcheck.engines import local
 from envcheck.errors import EnvcheckError
+from envcheck.gate import exit_code
 from envcheck.matrix import Matrix
 from envcheck.model import Evidence, Gate, Results, Workload
 from envcheck.report import markdown
@@ -51,7 +52,7 @@ def validate(request: Request, progress: Progress) -> Outcome:
     host = local.host_here(request.env)
     setting = Setting(
         host=host,
-        gate=gate(asked, request),
+        gate=gate_of(asked, request),
         material=material,
         model=model_file,
         env=request.env,
@@ -94,7 +95,7 @@ def publish(request: Request, evidence: Sequence[Evidence], progress: Progress) 
     failed, text = run_suite(request.out, request.suites, request.env)
     progress.done("envcheck")
     unavailable = frozenset(e.cell.id for e in evidence if e.build is not None and e.build.outcome == "unavailable")
-    code = store.gate(results, unavailable)
+    code = exit_code(results, unavailable)
     return Outcome(results, code or int(failed), text if failed else "")
 
 
@@ -122,7 +123,7 @@ def workload(asked: Matrix, request: Request) -> Workload:
     return Workload(input=request.input, resolution=base.resolution, faces=base.faces, mode=base.mode)
 
 
-def gate(asked: Matrix, request: Request) -> Gate:
+def gate_of(asked: Matrix, request: Request) -> Gate:
     """The matrix' gate with the threshold named on the command line."""
     base = asked.gate
     if request.min_speedup is None:

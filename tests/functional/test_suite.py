@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from envcheck import store
 from envcheck.conclude import conclude
+from envcheck.gate import exit_code
 from envcheck.model import Evidence, Expectation, Verdict
 from envcheck.suite.arguments import suite_argv, suite_env
 from tests.golden import as_if_seen
@@ -112,7 +113,7 @@ def test_claims_have_ids_that_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verdict", [verdict.value for verdict in Verdict])
 def test_the_suite_fails_exactly_where_the_gate_does(verdict: str, tmp_path: Path) -> None:
     out = published(tmp_path, verdict)
-    gate = store.gate(conclude(evidence_of(verdict)))
+    gate = exit_code(conclude(evidence_of(verdict)))
 
     assert suite(out).code == (0 if gate == 0 else 1)
 

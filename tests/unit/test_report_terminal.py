@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from envcheck import store
 from envcheck.conclude import conclude, expecting
 from envcheck.errors import EXIT_CODES
+from envcheck.gate import exit_code as code_of
 from envcheck.model import (
     Axes,
     Bench,
@@ -41,7 +41,7 @@ def of(*verdicts: str, expect: Verdict | None = None) -> Results:
 
 
 def text_of(results: Results, width: int = 100, *, colour: bool = False, encoding: str = "utf-8") -> str:
-    return terminal.render(results, width=width, colour=colour, exit_code=store.gate(results), encoding=encoding)
+    return terminal.render(results, width=width, colour=colour, exit_code=code_of(results), encoding=encoding)
 
 
 def paragraph(text: str, code: str) -> str:

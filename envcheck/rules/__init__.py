@@ -10,8 +10,17 @@ from envcheck.model import Evidence, Finding, Judgement
 from envcheck.rules import ben, cud, egl, gpu, mpp, res
 from envcheck.rules.rule import Case, Rule, apply
 
-RULES: tuple[Rule, ...] = (*mpp.BUILD, *cud.RULES, *gpu.RULES, *res.RULES, *mpp.RUN, *egl.RULES, *ben.RULES)
-"""Every rule, in the order in which causes precede their consequences."""
+RULES: tuple[Rule, ...] = (
+    *mpp.BUILD,
+    *cud.BUILD,
+    *gpu.RULES,
+    *res.RULES,
+    *mpp.RUN,
+    *egl.RULES,
+    *ben.RULES,
+    *cud.RUN,
+)
+"""Every rule, causes before consequences; what is beside the question (CUDA at run time) comes last."""
 
 BY_CODE = {rule.code: rule for rule in RULES}
 

@@ -21,7 +21,7 @@ def runtime_missing(case: Case) -> str | None:
     return cuda.reason if ran and case.evidence.cell.axes.cuda and isinstance(cuda, Unread) else None
 
 
-RULES = (
+BUILD = (
     Rule(
         code="CUD701",
         title="the driver is too old for this CUDA",
@@ -46,6 +46,9 @@ RULES = (
         remedy="Correct `axes.cuda` in matrix.yaml.",
         url="https://developer.nvidia.com/cuda-toolkit-archive",
     ),
+)
+
+RUN = (
     Rule(
         code="CUD704",
         title="the CUDA runtime does not load in this environment",

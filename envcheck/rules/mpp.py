@@ -57,6 +57,12 @@ def library_install(case: Case) -> str:
     return "\n".join(f"{command}    # {system}" for system, command in missing.install) if missing else ""
 
 
+def install_python(case: Case) -> str:
+    """The command that brings the Python this cell asks for."""
+    wanted = case.evidence.cell.axes.python or "VERSION"
+    return f"uv python install {wanted}    # or install it with your system's packages, or change axes.python"
+
+
 def cpu_fails(case: Case) -> str | None:
     """Broken at run time, and not for a missing library."""
     ran = case.evidence.cpu.outcome != "not-run"
@@ -70,7 +76,8 @@ BUILD = (
         title="no such Python here",
         see=built("no-interpreter"),
         because="The cell asks for a Python that is not installed and that uv may not or cannot download.",
-        remedy="uv python install 3.11    # or install it with your system's packages, or change axes.python",
+        remedy="uv python install VERSION    # or install it with your system's packages, or change axes.python",
+        fix=install_python,
         url="https://docs.astral.sh/uv/concepts/python-versions/",
     ),
     Rule(

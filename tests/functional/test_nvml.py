@@ -1,0 +1,121 @@
+"""NVML through the real nvidia-ml-py, on a compiled stand-in for the driver's library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from envcheck.cell.observe import NvmlSampler
+from envcheck.model import GpuProcess, Nvml, Unread
+from tests.conftest import unable
+from tests.functional.conftest import Command
+
+MatrixOf = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which the loader finds the stand-in."""
+    if shutil.which("gcc") is None:
+        unable("needs gcc; enable with: apt-get install gcc")
+    folder = tmp_path_factory.mktemp("nvml")
+    source = Path(__file__).with_name("nvml.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(source)], check=True)
+    return {"LD_LIBRARY_PATH": str(folder)}
+
+
+def test_driver_and_gpus_are_read(standin: dict[str, str]) -> None:
+    with NvmlSampler.start({**os.environ, **standin}) as sampler:
+        found = sampler.facts()
+
+    assert isinstance(found, Nvml)
+    assert (found.driver, found.cuda) == ("570.124.06", "12.8")
+    (gpu,) = found.gpus
+    assert (gpu.name, gpu.compute_capability, gpu.mig, gpu.memory_total) == ("NVIDIA H200", "9.0", False, 150 << 30)
+
+
+def test_a_sample_tells_what_was_seen_from_what_could_not_be_read(standin: dict[str, str]) -> None:
+    with NvmlSampler.start({**os.environ, **standin, "STANDIN_PIDS": "11,12"}) as sampler:
+        sample = sampler.sample()
+
+    assert not isinstance(sample, Unread)
+    assert sample[0].graphics == (GpuProcess(pid=11, memory=64 << 20), GpuProcess(pid=12, memory=64 << 20))
+    assert sample[0].compute == ()
+    assert sample[0].utilisation == 7
+    assert isinstance(sample[0].energy_mj, Unread)
+
+
+def test_processes_that_may_not_be_listed_are_unread_not_none(standin: dict[str, str]) -> None:
+    with NvmlSampler.start({**os.environ, **standin, "STANDIN_PIDS": "denied"}) as sampler:
+        sample = sampler.sample()
+
+    assert not isinstance(sample, Unread)
+    assert isinstance(sample[0].graphics, Unread)
+    assert "NoPermission" in sample[0].graphics.reason
+
+
+def test_a_library_of_another_version_is_unread_with_its_reason(standin: dict[str, str]) -> None:
+    with NvmlSampler.start({**os.environ, **standin, "STANDIN_DRIVER": "unmatched"}) as sampler:
+        found = sampler.facts()
+
+    assert isinstance(found, Unread)
+    assert "Mismatch" in found.reason
+
+
+def test_without_a_driver_nvml_is_unread() -> None:
+    with NvmlSampler.start(dict(os.environ)) as sampler:
+        found = sampler.facts()
+
+    if isinstance(found, Nvml):
+        pytest.skip("this machine has an NVIDIA driver; the case needs one without")
+    assert "LibraryNotFound" in found.reason
+
+
+DRIVERS = '  driver: ["570", "580", any]\n  cuda: ["12.8", "13.0"]\n'
+
+
+def test_cells_are_matched_to_the_driver_of_the_host(
+    envcheck: Command, matrix_of: MatrixOf, standin: dict[str, str]
+) -> None:
+    """CUDA 13.0 is too new for driver 570; forward compatibility serves data-centre GPUs, and GeForce not."""
+    geforce = standin | {"STANDIN_NAME": "NVIDIA GeForce RTX 4090"}
+    ran = envcheck("plan", "--matrix", str(matrix_of("1.2.2", extra=DRIVERS)), env=geforce)
+    state = {line.split()[1]: line.split()[0] for line in ran.stdout.splitlines() if " venv-" in line}
+
+    assert state["venv-py3.11-mp1.2.2-cu12.8-r570"] == "reachable"
+    assert state["venv-py3.11-mp1.2.2-cu12.8-rany"] == "reachable"
+    assert state["venv-py3.11-mp1.2.2-cu12.8-r580"] == "unreachable"
+    assert state["venv-py3.11-mp1.2.2-cu13.0-r570"] == "impossible"
+    assert state["venv-py3.11-mp1.2.2-cu13.0-rany"] == "impossible"
+    assert state["venv-py3.11-mp1.2.2-cu13.0-r580"] == "unreachable"
+
+
+def test_a_gpu_in_mig_mode_makes_a_cell_impossible(
+    envcheck: Command, matrix_of: MatrixOf, standin: dict[str, str]
+) -> None:
+    matrix = str(matrix_of("1.2.2"))
+
+    assert "GPU102" in envcheck("plan", "--matrix", matrix, env={**standin, "STANDIN_MIG": "1"}).stdout
+    assert "GPU102" not in envcheck("plan", "--matrix", matrix, env=standin).stdout
+
+
+@pytest.mark.software_gl
+@pytest.mark.network
+def test_a_driver_beside_software_gl_is_still_emulated_and_the_missing_half_is_the_cause(
+    envcheck: Command, matrix_of: MatrixOf, standin: dict[str, str]
+) -> None:
+    """NVML answers, EGL goes to llvmpipe: the popular broken container. It must not pass, and not blame the driver."""
+    env = standin | {"EGL_PLATFORM": "surfaceless"}
+    ran = envcheck("validate", "--matrix", str(matrix_of("0.10.35")), env=env)
+    cell = ran.cell("0.10.35")
+
+    assert (ran.code, cell["verdict"]) == (1, "emulated")
+    assert ran.codes("0.10.35") == ["EGL207"]
+    says = {witness["name"]: witness["says"] for witness in cell["witnesses"]}
+    assert says["nvml-process"] == "cpu"
+    assert says["native-log"] == "software"

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envcheck.model import Block, Landmarks, Unread, WorkerRun, Workload
 from envcheck.outcomes import Closed, TimedOut, TooLong
@@ -14,7 +14,9 @@ from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes import facemesh, nativelog
 from envcheck.process import Conversation
 from envcheck.redact import redact
-from envcheck.workload.motion import FrameSet
+
+if TYPE_CHECKING:
+    from envcheck.workload import FrameSet  # numpy and Pillow: a quarter of a second
 
 ANSWER_LIMIT = 4 * 1024 * 1024
 """Bytes of one answer: 60 frames of landmarks are 100 kB."""

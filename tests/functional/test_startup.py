@@ -1,0 +1,53 @@
+"""No command imports what it does not use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.functional.conftest import environment
+
+HEAVY = {"numpy", "PIL", "cv2", "rich", "ruamel", "jsonschema", "hypothesis", "pytest", "_pytest", "pynvml", "psutil"}
+PROGRAM = """
+import sys
+from envcheck.cli import run
+code = run(sys.argv[1:])
+print("LOADED", *sorted({name.split(".")[0] for name in sys.modules}))
+"""
+MATRIX = 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["1.2.2"]\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (("--help",), set()),
+        (("--version",), set()),
+        (("validate", "--help"), set()),
+        (("explain", "EGL202"), set()),
+        (("plan",), {"ruamel", "jsonschema"}),
+        (("validate", "--dry-run"), {"ruamel", "jsonschema"}),
+    ],
+    ids=" ".join,
+)
+def test_a_command_imports_what_it_uses_and_nothing_else(
+    arguments: tuple[str, ...], needed: set[str], tmp_path: Path
+) -> None:
+    (tmp_path / "matrix.yaml").write_text(MATRIX, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=tmp_path, env=environment({}), capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    loaded = set(done.stdout.rsplit("LOADED", 1)[1].split())
+
+    assert loaded & HEAVY <= needed
+
+
+def test_help_does_not_even_load_the_nouns(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert "msgspec" not in done.stdout.rsplit("LOADED", 1)[1].split()

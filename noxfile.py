@@ -51,6 +51,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(python=["3.10", "3.11", "3.12", "3.13"], default=False)
+def unit(session: nox.Session) -> None:
+    """Run the tests that touch no process, on every supported Python."""
+    group(session, "test")
+    session.run("pytest", "tests/unit", "tests/golden", *session.posargs)
+
+
 @nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """Check style and import direction with ruff and import-linter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
 import os
 import shutil
 import socket
@@ -10,13 +10,23 @@ from collections.abc import Callable
 
 import pytest
 
+SOFTWARE_GL = ("libEGL.so.1", "libEGL_mesa.so.0", "libGLESv2.so.2", "libGL.so.1")
 INSTALL_GL = "apt-get install libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri libgl1"
 
 
 def software_gl_missing() -> str:
     """Why software GL cannot be used here, or an empty text."""
-    missing = [name for name in ("EGL", "GLESv2", "GL") if ctypes.util.find_library(name) is None]
-    return f"no lib{', lib'.join(missing)} here; enable with: {INSTALL_GL}" if missing else ""
+    missing = [name for name in SOFTWARE_GL if not loads(name)]
+    return f"no {', '.join(missing)} here; enable with: {INSTALL_GL}" if missing else ""
+
+
+def loads(library: str) -> bool:
+    """True where the loader finds a library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def root_missing() -> str:

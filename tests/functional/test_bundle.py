@@ -40,6 +40,7 @@ with FaceLandmarker.create_from_options(options) as landmarker:
 print(json.dumps(answers))
 """
 
+# MediaPipe from 0.10.33 on needs libEGL and libGLESv2 on the CPU too, hence software_gl there.
 pytestmark = [pytest.mark.network, pytest.mark.timeout(900)]
 
 
@@ -148,6 +149,7 @@ def test_another_wheel_is_refused_and_nothing_written(script: str, tmp_path: Pat
     assert not (tmp_path / "written").exists()
 
 
+@pytest.mark.software_gl
 @pytest.mark.parametrize("version", PINS)
 def test_cpu_follows_the_portrait_with_the_default_model(version: str, run: Callable[..., Answer]) -> None:
     made = portrait_sequence("640x480")
@@ -157,6 +159,7 @@ def test_cpu_follows_the_portrait_with_the_default_model(version: str, run: Call
     assert "unaligned" not in answer.log
 
 
+@pytest.mark.software_gl
 @pytest.mark.parametrize("resolution", ["320x240", "1280x720"])
 def test_the_face_is_found_at_other_resolutions(resolution: str, run: Callable[..., Answer]) -> None:
     made = portrait_sequence(resolution)
@@ -164,6 +167,7 @@ def test_the_face_is_found_at_other_resolutions(resolution: str, run: Callable[.
     check_follows(run("0.10.35", "CPU", str(DATA / "face_mesh.task"), made), made)
 
 
+@pytest.mark.software_gl
 @pytest.mark.parametrize("version", ["0.10.21", "0.10.35", "1.2.2"])
 def test_cpu_follows_the_portrait_with_the_official_model(version: str, run: Callable[..., Answer]) -> None:
     made = portrait_sequence("640x480")
@@ -171,6 +175,7 @@ def test_cpu_follows_the_portrait_with_the_official_model(version: str, run: Cal
     check_follows(run(version, "CPU", official(), made), made)
 
 
+@pytest.mark.software_gl
 @pytest.mark.parametrize("faces", [2, 6])
 def test_several_portraits_are_all_found(faces: int, run: Callable[..., Answer]) -> None:
     made = portrait_sequence("640x480", faces)

@@ -196,5 +196,5 @@ def test_a_path_that_is_no_file_is_a_usage_error(make: object, says: str, tmp_pa
 
 
 def test_a_path_with_a_null_byte_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="null (byte|character)"):
+    with pytest.raises(UsageError, match=r"null (byte|character)"):
         bundle.resolve_model("a\0b", tmp_path)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,11 +161,15 @@ def test_a_full_disk_leaves_earlier_results_intact(envcheck: Command, tmp_path: 
     assert ".tmp" not in (tmp_path / "listing").read_text()
 
 
+STAGES = ("reading model", "asking EGL", "starting FaceLandmarker on the GPU", "warming up", "timing")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-@pytest.mark.parametrize("after_s", [0.3, 2.0, 4.0, 7.0])
+@pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.network
+@pytest.mark.software_gl
 def test_an_interrupt_at_any_moment_ends_all_processes_and_leaves_earlier_results(
-    cache: Path, tmp_path: Path, number: signal.Signals, after_s: float
+    cache: Path, tmp_path: Path, number: signal.Signals, stage: str
 ) -> None:
     write(tmp_path, 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["0.10.35", "1.2.2"]\n')
     out = tmp_path / ".envcheck"
@@ -176,15 +179,36 @@ def test_an_interrupt_at_any_moment_ends_all_processes_and_leaves_earlier_result
     with subprocess.Popen(
         [sys.executable, "-m", "envcheck", "validate"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
     ) as child:
-        time.sleep(after_s)
+        assert child.stderr is not None
+        assert any(stage in line for line in child.stderr)
         offspring = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(number)
         _, stderr = child.communicate(timeout=60)
 
     assert child.returncode == 130, stderr
     assert "Traceback" not in stderr
+    assert "untouched" in stderr or stage == "reading model"
     assert json.loads((out / "results.json").read_text()) == {"mine": True}
     _, alive = psutil.wait_procs(offspring, timeout=5)
+    assert not alive
+
+
+@pytest.mark.network
+@pytest.mark.software_gl
+@pytest.mark.parametrize("stage", ["starting FaceLandmarker on the GPU", "timing"])
+def test_workers_do_not_outlive_an_envcheck_that_was_killed(cache: Path, tmp_path: Path, stage: str) -> None:
+    write(tmp_path, 'version: 1\naxes: {python: ["3.11"], mediapipe: ["0.10.35"]}\n')
+    env = environment({"EGL_PLATFORM": "surfaceless", "ENVCHECK_CACHE": str(cache)})
+    with subprocess.Popen(
+        [sys.executable, "-m", "envcheck", "validate"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stderr is not None
+        assert any(stage in line for line in child.stderr)
+        offspring = psutil.Process(child.pid).children(recursive=True)
+        child.kill()
+
+    assert offspring
+    _, alive = psutil.wait_procs(offspring, timeout=15)
     assert not alive
 
 

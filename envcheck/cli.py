@@ -100,7 +100,7 @@ def validate(
         jobs=jobs,
         preflight=not no_preflight,
         relock=relock,
-        deadline_s=deadline,
+        deadline_s=positive("--deadline", deadline) or deadline,
         suites=tuple(suite or ()),
     )
     if dry_run:

@@ -13,7 +13,7 @@ from envcheck.cell import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
 from envcheck.engines import local
-from envcheck.errors import EnvcheckError
+from envcheck.errors import EnvcheckError, UsageError
 from envcheck.gate import exit_code
 from envcheck.matrix import Matrix
 from envcheck.model import Evidence, Gate, Results, Workload
@@ -41,6 +41,7 @@ def validate(request: Request, progress: Progress) -> Outcome:
     asked = read_matrix(request.matrix)
     cells = selected(asked, request.choice, request.expect)
     store.check_writable(request.out)
+    check_suites(request.suites)
     say = progress.of("envcheck")
     cache = environments.cache_folder(request.env)
     say("reading model and input")
@@ -73,6 +74,13 @@ def validate(request: Request, progress: Progress) -> Outcome:
     except local.InterruptedJobError as interrupted:
         raise keep(request.out, interrupted) from None
     return publish(request, evidence, progress)
+
+
+def check_suites(suites: Sequence[Path]) -> None:
+    """Raise UsageError for a folder of acceptance tests that is not there, before anything is built."""
+    for suite in suites:
+        if not suite.exists():
+            raise UsageError(f"--suite {suite}: no such folder", remedy="Name a folder or a file of pytest tests.")
 
 
 def keep(out: Path, interrupted: local.InterruptedJobError) -> EnvcheckError:

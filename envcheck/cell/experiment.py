@@ -34,6 +34,10 @@ BLOCK_FRAMES = (3, 60)
 """Fewest and most frames of a block."""
 
 
+ALONE_BLOCKS, ALONE_MS = 5, 1000.0
+"""Blocks of a worker that is timed alone, and about how long all of them take."""
+
+
 @dataclass(frozen=True)
 class Design:
     """Frames per block, the numbers of pairs at which to look, and the confidence of each look."""
@@ -111,6 +115,18 @@ def timed_block(worker: Worker, pair: int, frames: int) -> bool:
         return False
     worker.blocks.append(Block(pair=pair, times_ms=tuple(round(t, 4) for t in ran.times_ms), faces=ran.faces))
     return True
+
+
+def time_alone(worker: Worker) -> bool:
+    """A few blocks of one worker, where the other cannot run: what an application would get. False if it failed."""
+    worker.ask(0, WARMUP_MIN)
+    ran = worker.finish()
+    if ran is None:
+        return False
+    worker.warmup += ran.times_ms
+    fewest, most = BLOCK_FRAMES
+    frames = int(min(most, max(fewest, ALONE_MS / ALONE_BLOCKS / max(median(ran.times_ms), 1e-3))))
+    return all(timed_block(worker, number, frames) for number in range(ALONE_BLOCKS))
 
 
 def look_at(

@@ -10,7 +10,7 @@ from statistics import median
 
 from msgspec.structs import replace
 
-from envcheck.cell.experiment import design, look_at, measure, warm_up
+from envcheck.cell.experiment import design, look_at, measure, time_alone, warm_up
 from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_gl
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
@@ -80,6 +80,9 @@ def drive(
     for worker in (cpu, gpu):
         progress(f"starting FaceLandmarker on the {worker.delegate}")
         if not worker.load(setting.material):
+            if cpu.alive:
+                progress("timing the CPU, which is what is left")
+                time_alone(cpu)
             return {}
     progress("warming up and comparing landmarks")
     if not warm_up(cpu, gpu, len(setting.material.frames.frames)):

@@ -46,11 +46,12 @@ FAILED_BUILDS = {
 
 def judge(evidence: Evidence) -> Judgement:
     """The verdict, its reason, the witnesses it rests on and the measured comparison."""
+    bench = stats.bench(evidence.cpu.blocks, evidence.gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
     answer = before_running(evidence) or from_workers(evidence)
     if answer:
-        return Judgement(verdict=answer[0], because=answer[1], witnesses=witnesses_of(evidence))
+        refused = answer[0] is Verdict.REFUSED
+        return Judgement(answer[0], answer[1], witnesses_of(evidence), bench if refused else None)
     witnesses = testify(evidence)
-    bench = stats.bench(evidence.cpu.blocks, evidence.gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
     verdict, because = (
         from_device(witnesses) or from_landmarks(evidence) or from_speed(bench, evidence.gate.min_speedup)
     )

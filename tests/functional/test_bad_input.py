@@ -94,6 +94,8 @@ def test_an_unreadable_matrix_is_a_usage_error(envcheck: Command, tmp_path: Path
         (NONE_SELECTED, 3, ["no cell", "9.9.9"]),
         (("validate", "--min-speedup", "-1"), 2, ["--min-speedup"]),
         (("validate", "--min-speedup", "nan"), 2, ["--min-speedup"]),
+        (("validate", "--deadline", "nan"), 2, ["--deadline"]),
+        (("validate", "--suite", "no/such/tests"), 2, ["no/such/tests"]),
         (("validate", "--backend", "podman"), 2, ["podman"]),
         (("validate", "--model", "no/such.task"), 2, ["no/such.task"]),
         (("validate", "--input", "no/such.png"), 2, ["no/such.png"]),

@@ -63,7 +63,8 @@ class Worker:
             "model_bytes": len(material.model),
             "shape": list(frames.shape),
         }
-        sent = self.send(preamble("facemesh") + encode(request) + material.model + frames.tobytes())
+        head = preamble("facemesh") + encode(request) + material.model
+        sent = self.send(head) and self.send(frames.tobytes())  # apart: frames may be half a gigabyte
         return sent and isinstance(self.hear(), facemesh.Loaded)
 
     def ask(self, first: int, count: int, *, points: Sequence[int] | None = None, look: bool = False) -> bool:

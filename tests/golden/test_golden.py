@@ -252,3 +252,37 @@ FORGIVEN: dict[str, Change] = {
 @pytest.mark.parametrize("witness", FORGIVEN)
 def test_one_witness_that_could_not_look_does_not_undo_the_others(witness: str) -> None:
     assert judge(FORGIVEN[witness](load("accelerated"))).verdict is Verdict.ACCELERATED
+
+
+# --- 1.0.1 and later: calculators are not named, and the CPU delegate opens no GL at all -------------------------
+
+
+def as_1x(evidence: Evidence) -> Evidence:
+    """The accelerated evidence as MediaPipe 1.2.2 would leave it."""
+    quiet = cpu(log=(), libraries=compose.GLVND, devices=())
+    only_gpu_listed = seen(nvml_working=compose.sample(compose.GPU_PID, utilisation=30))
+    return both(unnamed_calculators, quiet, only_gpu_listed)(evidence)
+
+
+ONE_X: dict[str, tuple[Change, Verdict]] = {
+    "the CPU worker shows none of the GPU's signs": (as_1x, Verdict.ACCELERATED),
+    "the GPU worker opened no GL": (
+        both(as_1x, gpu(log=(), libraries=compose.GLVND, devices=()), seen(nvml_working=compose.sample(utilisation=0))),
+        Verdict.SILENT_CPU,
+    ),
+    "the CPU worker shows the same libraries and devices": (
+        both(as_1x, cpu(libraries=(*compose.GLVND, *compose.NVIDIA_LIBRARIES), devices=compose.NVIDIA_DEVICES)),
+        Verdict.UNKNOWN,
+    ),
+    "landmarks are the CPU's own": (
+        both(as_1x, lambda evidence: gpu(landmarks=evidence.cpu.landmarks)(evidence)),
+        Verdict.CONTRADICTORY,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", ONE_X)
+def test_a_mediapipe_that_names_no_calculators_is_judged_by_what_only_the_gpu_worker_shows(change: str) -> None:
+    alter, verdict = ONE_X[change]
+
+    assert judge(alter(load("accelerated"))).verdict is verdict

@@ -16,7 +16,9 @@ from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
 
 LOOK_MS = 200.0
-"""About how long the workers work while libraries, device files and NVML are looked at."""
+"""About how long the GPU worker works while NVML is asked."""
+FEWEST_FRAMES = 5
+"""Frames that a worker does at least before its libraries and device files are looked at."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def drive(
     progress("warming up and comparing landmarks")
     if not warm_up(cpu, gpu, len(setting.material.frames.frames)):
         return {}
-    look_at(cpu, frames_for(cpu), lambda: Unread(reason="not asked"))
+    look_at(cpu, FEWEST_FRAMES, lambda: Unread(reason="not asked"))
     facts: dict[str, object] = {"nvml_working": look_at(gpu, frames_for(gpu), sampler.sample)}
     if not (cpu.alive and gpu.alive):
         return facts
@@ -99,4 +101,4 @@ def drive(
 
 def frames_for(worker: Worker) -> int:
     """Frames that take the worker about LOOK_MS."""
-    return int(min(60, max(5, LOOK_MS / max(0.1, median(worker.warmup[-10:])))))
+    return int(min(60, max(FEWEST_FRAMES, LOOK_MS / max(0.1, median(worker.warmup[-10:])))))

@@ -127,6 +127,8 @@ class Worker:
         create_ms = (time.perf_counter() - started) * 1e3
         caller.send(say="first-frame", create_ms=create_ms)
         first_ms, _ = self.detect(0)
+        gc.collect()
+        gc.freeze()  # what MediaPipe's import left need not be searched before every block
         caller.send(say="loaded", first_ms=first_ms)
 
     def detect(self, index):

@@ -71,7 +71,9 @@ def validate(
     model: Annotated[
         str, typer.Option(help="default, official (downloaded once, hash pinned) or a .task file.")
     ] = "default",
-    input: Annotated[str | None, typer.Option(help="portrait, an image, a folder, a video, or camera:0.")] = None,  # noqa: A002
+    source: Annotated[
+        str | None, typer.Option("--input", help="portrait, an image, a folder, a video, or camera:0.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for results, report and evidence.")] = Path(".envcheck"),
     jobs: Annotated[
         int, typer.Option(min=0, help="Environments built at once; 0 means as many as there are cores.")
@@ -95,7 +97,7 @@ def validate(
         expect=verdict_named(expect),
         min_speedup=positive("--min-speedup", min_speedup),
         model=model,
-        input=input,
+        input=source,
         out=out,
         jobs=jobs,
         preflight=not no_preflight,

@@ -1,4 +1,4 @@
-"""The nouns of envcheck: frozen records, no behaviour beyond names.
+"""The nouns of envcheck: frozen records, no behaviour beyond names. All in one file, to be read in one go.
 
 Two conventions hold everywhere. A field typed `X | Unread` holds what was seen, or why nobody could look; an empty
 tuple means "looked, and there was none". A field that is `None` was not measured, and is left out of JSON.

@@ -58,7 +58,8 @@ class Progress:
             return
         with self.lock:
             if self.live is None:
-                print(f"[{time.monotonic() - self.started:6.1f} s] {name}: {label}", file=sys.stderr, flush=True)  # noqa: T201
+                sys.stderr.write(f"[{time.monotonic() - self.started:6.1f} s] {name}: {label}\n")
+                sys.stderr.flush()
             elif name in self.tasks:
                 self.live.update(self.tasks[name], description=f"{name}: {label}")
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 
 from envcheck.errors import UsageError
 from envcheck.rules import BY_CODE
@@ -50,4 +51,4 @@ def document() -> str:
 
 
 if __name__ == "__main__":
-    print(document(), end="")  # noqa: T201
+    sys.stdout.write(document())

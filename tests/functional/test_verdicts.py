@@ -16,7 +16,8 @@ REFUSED = ("1.0.1", "1.1.1", "1.2.2")
 ALL = (*EMULATED, *IGNORED, *NO_GPU_CODE, *REFUSED)
 SURFACELESS = {"EGL_PLATFORM": "surfaceless"}
 
-pytestmark = [pytest.mark.software_gl, pytest.mark.network]
+# The first test of a run builds and runs a dozen cells.
+pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(900)]
 
 MatrixOf = Callable[..., Path]
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RESULTS = "results.json"
 EVIDENCE = "evidence"
+LOGS = "logs"
 REPORTS = ("junit.xml", "report.md", "report.html")
 """Files that describe one run; an old one beside new results would be a lie."""
 
@@ -98,6 +99,11 @@ def inline(value: Any) -> str:
 def evidence_path(cell_id: str) -> str:
     """Where a cell's evidence stands, relative to results.json."""
     return f"{EVIDENCE}/{evidence_name(cell_id)}"
+
+
+def log_path(cell_id: str) -> str:
+    """Where a cell's logs stand, relative to results.json."""
+    return f"{LOGS}/{evidence_name(cell_id).removesuffix('.json')}.log"
 
 
 def evidence_name(cell_id: str) -> str:
@@ -214,7 +220,7 @@ def written_before(out: Path) -> set[str]:
         before = read_document(out / RESULTS, Results)
     except UsageError:
         return found
-    return found | {evidence_path(cell.id) for cell in before.cells}
+    return found | {path(cell.id) for cell in before.cells for path in (evidence_path, log_path)}
 
 
 @contextmanager

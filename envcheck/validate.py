@@ -17,7 +17,7 @@ from envcheck.errors import EnvcheckError, UsageError
 from envcheck.gate import exit_code
 from envcheck.matrix import Matrix
 from envcheck.model import Evidence, Gate, Results, Workload
-from envcheck.report import markdown
+from envcheck.report import logs, markdown
 from envcheck.report.progress import Progress
 from envcheck.request import Request, read_matrix, selected
 from envcheck.suite.arguments import suite_argv, suite_env
@@ -87,7 +87,7 @@ def keep(out: Path, interrupted: local.InterruptedJobError) -> EnvcheckError:
     """Store what an interrupted run had finished beside the results of the run before; the error to end with."""
     if interrupted.evidence:
         results = conclude(interrupted.evidence)
-        store.publish(out / PARTIAL, results, interrupted.evidence, {"report.md": markdown.render(results)})
+        store.publish(out / PARTIAL, results, interrupted.evidence, texts_of(results, interrupted.evidence))
         finished = f"{len(interrupted.evidence)} finished cells are in {out / PARTIAL}"
         interrupted.remedy = f"{finished}; earlier results in {out} are untouched."
     else:
@@ -98,13 +98,19 @@ def keep(out: Path, interrupted: local.InterruptedJobError) -> EnvcheckError:
 def publish(request: Request, evidence: Sequence[Evidence], progress: Progress) -> Outcome:
     """Judge, write the results folder, run the acceptance suite on it."""
     results = conclude(evidence)
-    store.publish(request.out, results, evidence, {"report.md": markdown.render(results)})
+    store.publish(request.out, results, evidence, texts_of(results, evidence))
     progress.say("envcheck", "running the acceptance suite")
     failed, text = run_suite(request.out, request.suites, request.env)
     progress.done("envcheck")
     unavailable = frozenset(e.cell.id for e in evidence if e.build is not None and e.build.outcome == "unavailable")
     code = exit_code(results, unavailable)
     return Outcome(results, code or int(failed), text if failed else "")
+
+
+def texts_of(results: Results, evidence: Sequence[Evidence]) -> dict[str, str]:
+    """The report and each cell's logs, by name in the results folder."""
+    found = {store.log_path(one.cell.id): logs.render(one) for one in evidence}
+    return {name: text for name, text in found.items() if text} | {"report.md": markdown.render(results)}
 
 
 def run_suite(out: Path, suites: Sequence[Path], env: Mapping[str, str]) -> tuple[bool, str]:

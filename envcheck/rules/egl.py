@@ -118,7 +118,7 @@ RULES = (
         title="MediaPipe refused the GPU delegate for a cause envcheck does not know",
         see=refused_otherwise,
         because="The native error is kept in the evidence; nothing ran on the GPU.",
-        remedy="Read the error and the native log in the evidence file, and report them so that a rule can be written.",
+        remedy="Read the error and the native log in logs/, and report them so that a rule can be written.",
         url="https://github.com/google-ai-edge/mediapipe/issues",
     ),
     Rule(

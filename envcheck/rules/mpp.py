@@ -101,7 +101,7 @@ BUILD = (
         title="the environment could not be built",
         see=built("failed"),
         because="The installer failed; the end of its log is in the evidence.",
-        remedy="Read the log in the evidence file, or repeat the build: envcheck validate --select CELL",
+        remedy="Read the log in logs/, or repeat the build: envcheck validate --select CELL",
         url="https://docs.astral.sh/uv/reference/troubleshooting/",
     ),
     Rule(
@@ -148,7 +148,7 @@ RUN = (
         title="FaceLandmarker does not even run on the CPU",
         see=cpu_fails,
         because="Nothing can be said of the GPU before the environment works on the CPU.",
-        remedy="Read the error and the native log in the evidence file; check the pins with: pip check",
+        remedy="Read the error and the native log in logs/; check the pins with: pip check",
         url="https://github.com/google-ai-edge/mediapipe/issues/6113",
     ),
 )

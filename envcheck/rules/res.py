@@ -27,7 +27,7 @@ RULES = (
         title="the worker died",
         see=ended("died"),
         because="Native code ended the process: an application would have died with it.",
-        remedy="Read the end of the native log in the evidence file. SIGKILL often means memory: check `dmesg` and the memory limit.",
+        remedy="Read the end of the native log in logs/. SIGKILL often means memory: check `dmesg` and the memory limit.",
         url=CRASHES,
     ),
     Rule(
@@ -35,7 +35,7 @@ RULES = (
         title="the worker hung",
         see=ended("hung"),
         because="MediaPipe did not come back; an application would wait for ever.",
-        remedy="Read the native log in the evidence file; if the machine is only slow, raise the limit: envcheck validate --deadline 600",
+        remedy="Read the native log in logs/; if the machine is only slow, raise the limit: envcheck validate --deadline 600",
         url="https://github.com/google-ai-edge/mediapipe/issues/2323",
     ),
     Rule(

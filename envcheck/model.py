@@ -342,7 +342,6 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     nvml_working: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     confidence_used: float | None = None
     """Confidence of each look at the interval, corrected for the number of looks."""
-    disturbances: tuple[str, ...] = ()
     recorded_at: str = ""
     composed: str = ""
     """Not empty: this evidence was composed from published facts, for tests; says which."""

@@ -46,11 +46,6 @@ def is_secret_name(name: str) -> bool:
     return any(word in upper for word in _WORDS_ANYWHERE) or not _WORDS_ALONE.isdisjoint(re.split(r"[^A-Z0-9]+", upper))
 
 
-def redact_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The same variables, secret values hidden: by the variable's name, and URLs' users and passwords in the others."""
-    return {name: HIDDEN if value and is_secret_name(name) else redact(value, env) for name, value in env.items()}
-
-
 def redact(text: str, env: Mapping[str, str]) -> str:
     """`text` without the secrets of `env` and without anything that has the form of one.
 

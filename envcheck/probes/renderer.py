@@ -7,7 +7,7 @@ import re
 from envcheck.model import Says
 
 SOFTWARE = re.compile(r"llvmpipe|softpipe|swrast|swiftshader|software|lavapipe|microsoft basic render", re.IGNORECASE)
-NVIDIA_DRIVER = re.compile(r"\bNVIDIA (?P<driver>\d+(\.\d+)+)")
+NVIDIA_DRIVER = re.compile(r"\bNVIDIA \d+(\.\d+)+")
 INDIRECT = re.compile(r"mesa|d3d12|zink|virgl|nouveau|angle|venus", re.IGNORECASE)
 
 
@@ -24,9 +24,3 @@ def classify(renderer: str, version: str, vendor: str = "") -> Says:
     if NVIDIA_DRIVER.search(version) and not INDIRECT.search(words):
         return Says.HARDWARE
     return Says.OTHER_GPU
-
-
-def driver_in(version: str) -> str | None:
-    """The NVIDIA driver version that a GL version string carries: "OpenGL ES 3.2 NVIDIA 570.144" -> "570.144"."""
-    match = NVIDIA_DRIVER.search(version)
-    return match["driver"] if match else None

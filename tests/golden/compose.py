@@ -323,7 +323,6 @@ def inconclusive(evidence: Evidence) -> Evidence:
         seen,
         cpu=replace(seen.cpu, blocks=blocks(21.3, 0.15, 5, pairs=64)),
         gpu=replace(seen.gpu, blocks=blocks(21.0, 0.15, 6, pairs=64)),
-        disturbances=("load of other processes: 2.1 cores",),
     )
 
 

@@ -43,11 +43,6 @@ def test_only_nvidias_own_driver_is_hardware(text: str, version: str, vendor: st
     assert renderer.classify(text, version, vendor) is says
 
 
-def test_the_driver_version_is_read_from_the_gl_version() -> None:
-    assert renderer.driver_in("OpenGL ES 3.2 NVIDIA 570.144") == "570.144"
-    assert renderer.driver_in("OpenGL ES 3.2 Mesa 22.3.6") is None
-
-
 def test_the_gl_line_names_version_and_renderer() -> None:
     line = nativelog.gl_line(LLVMPIPE)
 

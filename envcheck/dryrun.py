@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envcheck import compat, environments
-from envcheck.engines.local import host_here
+from envcheck.engines.local import host_here, to_be_run
 from envcheck.model import Cell, Host
 from envcheck.plan import render
 from envcheck.request import Request, read_matrix, selected
@@ -25,7 +25,7 @@ def cell_plan(cell: Cell, host: Host, request: Request) -> Iterator[str]:
     """One cell: what is foreseen, how it is built, what is run in it."""
     foresight = compat.foresee(cell.axes, host)
     yield f"== {cell.id}: {foresight.state}{': ' if foresight.because else ''}{foresight.because}\n"
-    if foresight.state != "reachable" and (request.preflight or foresight.state != "impossible"):
+    if not to_be_run(foresight, preflight=request.preflight):
         yield "# not run\n"
         return
     backend = environments.BACKENDS[cell.axes.backend]

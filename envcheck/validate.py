@@ -48,7 +48,8 @@ def validate(request: Request, progress: Progress) -> Outcome:
     from envcheck.workload import build_frames, resolve_model  # numpy and Pillow: a quarter of a second
 
     model, model_file = resolve_model(request.model, cache)
-    material = Material(model=model, frames=build_frames(workload(asked, request)), workload=workload(asked, request))
+    work = workload(asked, request)
+    material = Material(model=model, frames=build_frames(work), workload=work)
     say("asking the driver")
     host = local.host_here(request.env)
     setting = Setting(

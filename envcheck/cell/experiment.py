@@ -32,8 +32,6 @@ TARGET_SHARE = 0.2
 """Share of the gate's time budget that the first look may take."""
 BLOCK_FRAMES = (3, 60)
 """Fewest and most frames of a block."""
-
-
 ALONE_BLOCKS, ALONE_MS = 5, 1000.0
 """Blocks of a worker that is timed alone, and about how long all of them take."""
 
@@ -77,10 +75,15 @@ def design(cpu: Worker, gpu: Worker, gate: Gate) -> Design:
     lost = hopeless(gpu)
     looks = (HOPELESS_PAIRS,) if lost else LOOKS
     budget_ms = gate.max_seconds * 1e3 * (TARGET_SHARE / 4 if lost else TARGET_SHARE)
-    fewest, most = BLOCK_FRAMES
-    frames = int(min(most, max(fewest, budget_ms / (looks[0] * max(pair_ms, 1e-3)))))
+    frames = frames_within(budget_ms / looks[0], pair_ms)
     affordable = tuple(pairs for pairs in looks if pairs * frames * pair_ms <= gate.max_seconds * 1e3)
     return Design(frames, affordable or looks[:1], stats.per_look(gate.confidence, len(affordable or looks[:1])))
+
+
+def frames_within(budget_ms: float, frame_ms: float) -> int:
+    """Frames of a block that takes about `budget_ms`, within BLOCK_FRAMES."""
+    fewest, most = BLOCK_FRAMES
+    return int(min(most, max(fewest, budget_ms / max(frame_ms, 1e-3))))
 
 
 def hopeless(gpu: Worker) -> bool:
@@ -91,20 +94,19 @@ def hopeless(gpu: Worker) -> bool:
     return on_cpu or (line is not None and renderer.classify(line.renderer, line.version) is Says.SOFTWARE)
 
 
-def measure(cpu: Worker, gpu: Worker, gate: Gate, plan: Design, progress: Callable[[str], None]) -> bool:
-    """Timed pairs until the interval is clear of the threshold or the last look is over. False if a worker failed."""
+def measure(cpu: Worker, gpu: Worker, gate: Gate, plan: Design, progress: Callable[[str], None]) -> None:
+    """Timed pairs until the interval is clear of the threshold, the last look is over, or a worker failed."""
     for pair in range(plan.looks[-1]):
         order = (cpu, gpu) if pair % 2 == 0 else (gpu, cpu)
         if not all(timed_block(worker, pair, plan.frames) for worker in order):
-            return False
+            return
         done = pair + 1
         if done in plan.looks:
             found = stats.speedup(stats.log_ratios(cpu.blocks, gpu.blocks), plan.confidence)
             if stats.settled(found, gate.min_speedup):
-                return True
+                return
         if done % 4 == 0:
             progress(f"timing: {done} of up to {plan.looks[-1]} pairs of blocks")
-    return True
 
 
 def timed_block(worker: Worker, pair: int, frames: int) -> bool:
@@ -117,16 +119,17 @@ def timed_block(worker: Worker, pair: int, frames: int) -> bool:
     return True
 
 
-def time_alone(worker: Worker) -> bool:
-    """A few blocks of one worker, where the other cannot run: what an application would get. False if it failed."""
+def time_alone(worker: Worker) -> None:
+    """A few blocks of one worker, where the other cannot run: what an application would get."""
     worker.ask(0, WARMUP_MIN)
     ran = worker.finish()
     if ran is None:
-        return False
+        return
     worker.warmup += ran.times_ms
-    fewest, most = BLOCK_FRAMES
-    frames = int(min(most, max(fewest, ALONE_MS / ALONE_BLOCKS / max(median(ran.times_ms), 1e-3))))
-    return all(timed_block(worker, number, frames) for number in range(ALONE_BLOCKS))
+    frames = frames_within(ALONE_MS / ALONE_BLOCKS, median(ran.times_ms))
+    for number in range(ALONE_BLOCKS):
+        if not timed_block(worker, number, frames):
+            return
 
 
 def look_at(

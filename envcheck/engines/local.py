@@ -68,7 +68,7 @@ def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: li
     """Build everything, then measure one cell after the other into `finished`."""
     foreseen = [job.foresee(cell.axes) for cell in job.cells]
     builds = [
-        pool.submit(build, job, cell, progress) if to_be_run(job, state) else None
+        pool.submit(build, job, cell, progress) if to_be_run(state, preflight=job.preflight) else None
         for cell, state in zip(job.cells, foreseen, strict=True)
     ]
     for one in builds:
@@ -78,9 +78,9 @@ def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: li
         finished.append(measure(job, cell, state, one, progress))
 
 
-def to_be_run(job: Job, foresight: Foresight) -> bool:
-    """Reachable cells are run, and impossible ones where the user asks for it; no request makes a driver appear."""
-    return foresight.state == "reachable" or (foresight.state == "impossible" and not job.preflight)
+def to_be_run(foresight: Foresight, *, preflight: bool) -> bool:
+    """Reachable cells are run, and impossible ones without preflight; nothing makes a driver appear."""
+    return foresight.state == "reachable" or (foresight.state == "impossible" and not preflight)
 
 
 def build(job: Job, cell: Cell, progress: Progress) -> Prepared:

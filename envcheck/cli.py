@@ -95,14 +95,14 @@ def validate(
         matrix=matrix,
         choice=Choice(tier=tier, select=select, backend=backend),
         expect=verdict_named(expect),
-        min_speedup=positive("--min-speedup", min_speedup),
+        min_speedup=None if min_speedup is None else positive("--min-speedup", min_speedup),
         model=model,
         input=source,
         out=out,
         jobs=jobs,
         preflight=not no_preflight,
         relock=relock,
-        deadline_s=positive("--deadline", deadline) or deadline,
+        deadline_s=positive("--deadline", deadline),
         suites=tuple(suite or ()),
     )
     if dry_run:
@@ -196,9 +196,9 @@ def verdict_named(name: str | None) -> Verdict | None:
         raise UsageError(f"--expect {name!r} is no verdict", remedy=f"Verdicts: {known}") from None
 
 
-def positive(option: str, value: float | None) -> float | None:
+def positive(option: str, value: float) -> float:
     """`value` where it is a number above zero."""
-    if value is not None and not 0 < value < float("inf"):
+    if not 0 < value < float("inf"):
         raise UsageError(f"{option} {value} is not a number above 0")
     return value
 

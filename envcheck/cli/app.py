@@ -1,0 +1,107 @@
+"""The application object, and what every command shares: options, and text on its way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from envcheck import __version__
+from envcheck.errors import EXIT_CODES, UsageError
+
+if TYPE_CHECKING:
+    from envcheck.model import Results, Verdict
+
+EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
+
+app = typer.Typer(
+    name="envcheck",
+    help="Why isn't MediaPipe FaceMesh using the GPU? Builds environments, proves which device did the work, says why.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+MatrixOption = Annotated[
+    Path | None,
+    typer.Option("--matrix", help="The matrix file. Default: ./matrix.yaml, else a small one that is shipped."),
+]
+TierOption = Annotated[str | None, typer.Option("--tier", help="A tier of the matrix, such as smoke, pr or nightly.")]
+SelectOption = Annotated[
+    str | None, typer.Option("--select", help="A cell id, or conditions: 'mediapipe==1.2.2,backend==venv'.")
+]
+BackendOption = Annotated[str | None, typer.Option("--backend", help="Only cells of this backend, such as venv.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the results.")]
+
+
+def print_version(asked: bool) -> None:
+    """`--version`."""
+    if asked:
+        typer.echo(f"envcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options that come before the command."""
+
+
+def show_results(results: Results, *, as_json: bool, exit_code: int) -> None:
+    """The table on a terminal, or results.json."""
+    from envcheck import store
+    from envcheck.report import terminal
+
+    if as_json:
+        write([store.encode(results)])
+        return
+    width = terminal.width_of(sys.stdout)
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    write([terminal.render(results, width=width, colour=colour, exit_code=exit_code, encoding=encoding_of_stdout())])
+
+
+def verdict_named(name: str | None) -> Verdict | None:
+    """The verdict of that name, or None; an unknown name is a usage error that lists them all."""
+    if name is None:
+        return None
+    from envcheck.model import Verdict
+
+    try:
+        return Verdict(name)
+    except ValueError:
+        known = ", ".join(verdict.value for verdict in Verdict)
+        raise UsageError(f"--expect {name!r} is no verdict", remedy=f"Verdicts: {known}") from None
+
+
+def positive(option: str, value: float) -> float:
+    """`value` where it is a number above zero."""
+    if not 0 < value < float("inf"):
+        raise UsageError(f"{option} {value} is not a number above 0")
+    return value
+
+
+def encoding_of_stdout() -> str:
+    """The encoding of standard output, where it has one."""
+    return sys.stdout.encoding or "utf-8"
+
+
+def write(lines: Iterable[str]) -> None:
+    """Text to standard output; what its encoding cannot take is escaped, a reader that went away early is no error."""
+    encoding = encoding_of_stdout()
+    try:
+        for line in lines:
+            text = line.encode(encoding, "backslashreplace").decode(encoding)
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

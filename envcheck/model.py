@@ -9,20 +9,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import NoReturn
 
-import msgspec
+from envcheck.facts import Facts
+from envcheck.record import Record as Record
+from envcheck.record import Unread as Unread
 
 RESULTS_SCHEMA = "envcheck.results/1"
 EVIDENCE_SCHEMA = "envcheck.evidence/1"
-
-
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The base of every record that is written as JSON."""
-
-
-class Unread(Record, frozen=True, tag_field="kind", tag="unread"):
-    """Could not look, and why. Never the same as "looked, and there was none"."""
-
-    reason: str
 
 
 class Verdict(str, Enum):
@@ -67,6 +59,8 @@ _STATUS_OF = {
     Verdict.UNKNOWN: Status.UNKNOWN,
     Verdict.UNREACHABLE: Status.SKIP,
 }
+
+NOT_LOOKED = Unread(reason="not looked")
 
 AXES = ("backend", "python", "mediapipe", "cuda", "driver", "opencv")
 """The axes of a matrix, in the order of a cell's id."""
@@ -137,6 +131,23 @@ class Gpu(Record, frozen=True):
     compute_capability: str | Unread
     mig: bool | Unread = False
     memory_total: int | None = None
+    pci: str | Unread = NOT_LOOKED
+    """PCI address, such as 0000:17:00.0."""
+    compute_mode: str | Unread = NOT_LOOKED
+    """default, exclusive-process or prohibited."""
+    display_active: bool | Unread = NOT_LOOKED
+    persistence: bool | Unread = NOT_LOOKED
+    sm_mhz: int | Unread = NOT_LOOKED
+    """Clock of the multiprocessors now; `sm_max_mhz` is the highest they can have."""
+    sm_max_mhz: int | Unread = NOT_LOOKED
+    throttle: tuple[str, ...] | Unread = NOT_LOOKED
+    """Why clocks are held down now, in NVML's words: sw_thermal_slowdown, hw_power_brake_slowdown, …; never idle."""
+    ecc_errors: int | Unread = NOT_LOOKED
+    """Uncorrected errors since the driver was loaded; Unread where the GPU has no ECC."""
+    temperature: int | Unread = NOT_LOOKED
+    """Degrees Celsius."""
+    processes: tuple[GpuProcess, ...] | Unread = NOT_LOOKED
+    """Processes on this GPU when the host was looked at: other people's, because ours had not begun."""
 
 
 class Nvml(Record, frozen=True, tag_field="kind", tag="nvml"):
@@ -206,6 +217,29 @@ class Build(Record, frozen=True):
 # --- what the payloads saw --------------------------------------------------------------------------------------
 
 
+class EglDevice(Record, frozen=True):
+    """One device of EGL device enumeration. Files and numbers are those that its extensions name; "" and None else.
+
+    `error` says why no context could be made on it; `renderer` and `version` are empty then.
+    """
+
+    index: int
+    drm: str = ""
+    render_node: str = ""
+    cuda: int | None = None
+    renderer: str = ""
+    version: str = ""
+    vendor: str = ""
+    error: str = ""
+
+
+class LoadedVendor(Record, frozen=True):
+    """An EGL vendor library that a vendor file names, loaded as libEGL would: the loader's message, "" if it loads."""
+
+    library: str
+    error: str = ""
+
+
 class GlContext(Record, frozen=True, tag_field="kind", tag="gl"):
     """The context that MediaPipe's own EGL request gives in this environment.
 
@@ -222,6 +256,10 @@ class GlContext(Record, frozen=True, tag_field="kind", tag="gl"):
     egl_library: str = ""
     error: str = ""
     devices: int | None = None
+    egl_devices: tuple[EglDevice, ...] | Unread = NOT_LOOKED
+    vendors: tuple[LoadedVendor, ...] | Unread = NOT_LOOKED
+    log: tuple[str, ...] = ()
+    """What EGL and the driver printed meanwhile (EGL_LOG_LEVEL=debug), such as a library that Mesa could not load."""
 
 
 class CudaRuntime(Record, frozen=True, tag_field="kind", tag="cuda"):
@@ -232,6 +270,19 @@ class CudaRuntime(Record, frozen=True, tag_field="kind", tag="cuda"):
     driver: str | None = None
     devices: int | None = None
     error: str = ""
+
+
+class CudaDriver(Record, frozen=True, tag_field="kind", tag="cuda-driver"):
+    """What the CUDA driver library says: `cuda` the newest CUDA it serves, `code` and `error` of cuInit, 0 if it works.
+
+    `library` is the file that was loaded, which a forward-compatibility package may have replaced.
+    """
+
+    library: str
+    code: int
+    error: str = ""
+    cuda: str | None = None
+    devices: int | None = None
 
 
 class Block(Record, frozen=True):
@@ -336,6 +387,8 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     frames: Frames | None = None
     gl: GlContext | Unread = Unread(reason="not reached")
     cuda: CudaRuntime | Unread = Unread(reason="no CUDA axis in this cell")
+    cuda_driver: CudaDriver | Unread = NOT_LOOKED
+    facts: Facts | Unread = NOT_LOOKED
     cpu: WorkerRun = WorkerRun(delegate="CPU", outcome="not-run")
     gpu: WorkerRun = WorkerRun(delegate="GPU", outcome="not-run")
     nvml_idle: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")

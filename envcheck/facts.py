@@ -1,4 +1,4 @@
-"""What an interpreter sees around itself before MediaPipe is asked: driver, devices, container, GL, packages, resources.
+"""What an interpreter sees around itself: driver, device files, container, GL, CUDA, packages, resources.
 
 Records only, with the conventions of `model`: `X | Unread` is what was seen or why nobody could look, and an empty
 tuple means "looked, and there was none". A payload fills them from inside the environment; rules read them.
@@ -75,7 +75,7 @@ class Container(Record, frozen=True, tag_field="kind", tag="container"):
 
 
 class VendorFile(Record, frozen=True):
-    """A glvnd vendor file, in the order in which libEGL reads them. `error` tells why it is of no use, "" if it is fine.
+    """A glvnd vendor file, in the order in which libEGL reads them. `error` tells why it is of no use, else "".
 
     `library` is its library_path; `found` the file that the loader would take for it, empty if there is none.
     """

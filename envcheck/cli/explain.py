@@ -16,6 +16,6 @@ def explain(
     ] = None,
 ) -> None:
     """Print the page of a finding: what it means, why it matters, what to do."""
-    from envcheck.rules.pages import index, page
+    from envcheck.pages import index, page
 
     write([page(code) if code else index()])

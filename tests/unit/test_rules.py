@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-from envcheck.errors import UsageError
 from envcheck.judge import judge
 from envcheck.model import (
     Axes,
@@ -25,7 +23,6 @@ from envcheck.model import (
     Workload,
 )
 from envcheck.rules import BY_CODE, RULES, findings
-from envcheck.rules.pages import document, index, page
 
 UMBRELLA = 'Service "kGpuService", required by node x, was not provided and cannot be created: '
 EMULATION = "GPU emulation detected, but not supported. Please run in an environment that exposes a physical GPU."
@@ -148,20 +145,3 @@ def test_every_rule_says_why_what_to_do_and_where_that_is_known_from() -> None:
 
 def test_only_a_proven_gpu_is_a_pass() -> None:
     assert [rule.code for rule in RULES if rule.status is Status.PASS] == ["BEN501"]
-
-
-def test_the_page_of_a_code_is_found_in_any_case_and_a_near_miss_is_suggested() -> None:
-    assert page("egl202").startswith("EGL202")
-    with pytest.raises(UsageError) as error:
-        page("EGL2O2")
-    assert "EGL202" in error.value.remedy
-
-
-def test_the_index_lists_every_code() -> None:
-    assert [line.split()[0] for line in index().splitlines()] == sorted(BY_CODE)
-
-
-def test_the_findings_page_is_generated_from_the_rules() -> None:
-    written = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
-
-    assert written == document()

@@ -13,7 +13,7 @@ HEADER = """\
 # Findings
 
 Every code that envcheck prints, with its cause, why it matters and the way out. `envcheck explain CODE` prints one.
-This page is generated: `python -m envcheck.rules.pages > docs/findings.md`.
+This page is generated: `python -m envcheck.pages > docs/findings.md`.
 """
 
 

@@ -1,0 +1,28 @@
+"""Pages of codes: `envcheck explain` and docs/findings.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from envcheck.errors import UsageError
+from envcheck.pages import document, index, page
+from envcheck.rules import BY_CODE
+
+
+def test_the_page_of_a_code_is_found_in_any_case_and_a_near_miss_is_suggested() -> None:
+    assert page("egl202").startswith("EGL202")
+    with pytest.raises(UsageError) as error:
+        page("EGL2O2")
+    assert "EGL202" in error.value.remedy
+
+
+def test_the_index_lists_every_code() -> None:
+    assert [line.split()[0] for line in index().splitlines()] == sorted(BY_CODE)
+
+
+def test_the_findings_page_is_generated_from_the_rules() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
+
+    assert written == document()

@@ -15,6 +15,7 @@ from envcheck.record import Unread as Unread
 
 RESULTS_SCHEMA = "envcheck.results/1"
 EVIDENCE_SCHEMA = "envcheck.evidence/1"
+DOCTOR_SCHEMA = "envcheck.doctor/1"
 
 
 class Verdict(str, Enum):
@@ -169,6 +170,15 @@ class GpuSample(Record, frozen=True):
     graphics: tuple[GpuProcess, ...] | Unread
 
 
+class NvmlWindow(Record, frozen=True):
+    """A window of `seconds` in which of envcheck's processes only `worker` (CPU or GPU) worked, seen from both ends."""
+
+    worker: str
+    seconds: float
+    before: tuple[GpuSample, ...] | Unread
+    after: tuple[GpuSample, ...] | Unread
+
+
 class Host(Record, frozen=True):
     """The machine that ran the cell. `nvml` is Unread where no NVIDIA driver answers."""
 
@@ -292,6 +302,8 @@ class Block(Record, frozen=True):
     times_ms: tuple[float, ...]
     faces: int
     """Frames of this block in which at least one face was found."""
+    wall_ms: float | None = None
+    """From the request to the answer by envcheck's own clock, which nothing in the worker can turn back."""
 
 
 class Landmarks(Record, frozen=True):
@@ -330,6 +342,10 @@ class WorkerRun(Record, frozen=True):
     landmarks: tuple[Landmarks, ...] = ()
     libraries: tuple[str, ...] | Unread = Unread(reason="the worker did not get that far")
     devices: tuple[str, ...] | Unread = Unread(reason="the worker did not get that far")
+    device_numbers: dict[str, str] | None = None
+    """MAJOR:MINOR of the character device behind each open device file, "" for a file that is none; None: not read."""
+    looked_from: str = ""
+    """outside: libraries and devices as the kernel shows them to envcheck; inside: by the worker's own account."""
     log: tuple[str, ...] = ()
     log_dropped: int = 0
     """Lines of the native log that were left out of the middle because there were too many."""
@@ -393,6 +409,8 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     gpu: WorkerRun = WorkerRun(delegate="GPU", outcome="not-run")
     nvml_idle: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_working: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
+    nvml_windows: tuple[NvmlWindow, ...] | Unread = NOT_LOOKED
+    """Windows in turn: CPU worker, GPU worker, CPU worker, GPU worker."""
     confidence_used: float | None = None
     """Confidence of each look at the interval, corrected for the number of looks."""
     recorded_at: str = ""
@@ -412,18 +430,25 @@ class Says(str, Enum):
     CPU = "cpu"
     GL = "gl"
     """Inference went through OpenGL; on which device, this witness cannot tell."""
+    CONTRADICTS = "contradicts"
+    """What it saw cannot be where NVIDIA hardware did the work; what did it instead, this witness cannot tell."""
     NOTHING = "nothing"
     """Looked, and it proves nothing either way."""
     CANNOT_KNOW = "cannot-know"
 
 
 class Witness(Record, frozen=True):
-    """One independent observation: what it saw, and what it would have to see to speak for hardware."""
+    """One observation: what it saw, and what it would have to see to speak for hardware.
+
+    `origin` is where it comes from: words (what libraries print of themselves), maps, descriptors (the kernel's view
+    of the process), nvml (the driver's), results. Witnesses of one origin can be fooled together and count as one.
+    """
 
     name: str
     says: Says
     saw: str
     needs: str
+    origin: str = ""
 
 
 class Judgement(Record, frozen=True):
@@ -471,6 +496,21 @@ class Results(Record, frozen=True, tag_field="schema", tag=RESULTS_SCHEMA):
     host: Host
     cells: tuple[CellResult, ...]
     summary: dict[str, int]
+
+
+class Diagnosis(Record, frozen=True, tag_field="schema", tag=DOCTOR_SCHEMA):
+    """The contract of `envcheck doctor --json`: what this host and one interpreter show, without a program being run.
+
+    `python` is the interpreter that was asked, and `chosen` why this one.
+    """
+
+    host: Host
+    findings: tuple[Finding, ...]
+    python: str
+    chosen: str
+    facts: Facts | Unread
+    gl: GlContext | Unread
+    cuda_driver: CudaDriver | Unread
 
 
 def cell_id(axes: Axes) -> str:

@@ -6,19 +6,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from envcheck.model import CudaRuntime, GlContext, GpuSample, Nvml, Unread
+from envcheck.model import CudaRuntime, GpuSample, Nvml, Unread
 from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes.answers import parse_answer, parse_sample
 from envcheck.process import Conversation, run
 
 SAMPLE_DEADLINE_S = 20.0
 SAMPLE_LIMIT = 1024 * 1024
-
-
-def observe_gl(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> GlContext | Unread:
-    """The GL context that MediaPipe's EGL request gives in the environment of `python`."""
-    line = one_shot("gl", python, env, deadline_s)
-    return line if isinstance(line, Unread) else parse_answer(line, GlContext)
 
 
 def observe_cuda(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> CudaRuntime | Unread:

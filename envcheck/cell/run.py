@@ -11,7 +11,8 @@ from statistics import median
 from msgspec.structs import replace
 
 from envcheck.cell.experiment import design, look_at, measure, time_alone, warm_up
-from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_gl
+from envcheck.cell.glprobe import observe_gl
+from envcheck.cell.observe import NvmlSampler, observe_cuda
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
 

@@ -12,6 +12,8 @@ Seen = TypeVar("Seen", GlContext, CudaRuntime, Nvml)
 
 QUOTE = 200
 """Characters of an answer that is none that are quoted in the reason."""
+MOST_LINES = 1000
+"""Lines of an output that are looked at, from its end."""
 
 
 def parse_answer(line: bytes, kind: type[Seen]) -> Seen | Unread:
@@ -23,6 +25,17 @@ def parse_answer(line: bytes, kind: type[Seen]) -> Seen | Unread:
         return msgspec.convert(as_tagged(answer), kind)
     except msgspec.ValidationError as error:
         return Unread(reason=f"the answer is not a {kind.__name__}: {error}")
+
+
+def parse_last(output: bytes, kind: type[Seen]) -> Seen | Unread:
+    """The last line that is a whole record; a payload that was cut short, or drowned in noise, has earlier ones.
+
+    Where no line is one, what is wrong with the last.
+    """
+    lines = [line for line in output.splitlines() if line.strip()][-MOST_LINES:]
+    answers = (parse_answer(line, kind) for line in reversed(lines))
+    first = next(answers, Unread(reason="no answer"))
+    return first if isinstance(first, kind) else next((one for one in answers if isinstance(one, kind)), first)
 
 
 def parse_sample(line: bytes) -> tuple[GpuSample, ...] | Unread:

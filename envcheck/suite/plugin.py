@@ -19,7 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the fixtures where results are given."""
+    """Name the markers, so that strict projects know them; register the fixtures where results are given."""
+    config.addinivalue_line("markers", "envcheck_cells(axis=condition, ...): only for cells whose axes meet these")
+    config.addinivalue_line("markers", "envcheck_verdicts(*names): only for cells that came out as one of these")
     folder = config.getoption("envcheck_results")
     if folder is not None:
         from envcheck.suite import recorded

@@ -7,6 +7,7 @@ cell's id in brackets. Cells that no host here can run are skipped.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -14,10 +15,11 @@ from typing import NoReturn
 import pytest
 
 from envcheck.conclude import conclude_cell
-from envcheck.errors import EnvcheckError
+from envcheck.errors import EnvcheckError, UsageError
 from envcheck.model import Bench, Cell, CellResult, Evidence, Finding, Judgement, Speedup, Timing, Verdict
 from envcheck.report.plain import visible
 from envcheck.store import load_evidence
+from envcheck.suite import markers
 from envcheck.suite.claims import Claim, contradicted_by, explain, failed_claim, holds
 
 
@@ -113,6 +115,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cells = metafunc.config.stash[CELLS]
         ids = [cell.result.id for cell in cells]
         metafunc.parametrize("recorded_cell", cells, ids=ids, indirect=True, scope="session")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a cell that the test's markers leave out; a marker that cannot be understood fails the test."""
+    callspec = getattr(item, "callspec", None)
+    recorded = callspec.params.get("recorded_cell") if callspec else None
+    if recorded is None:
+        return
+    try:
+        reasons = [*left_out(item, recorded)]
+    except EnvcheckError as error:
+        pytest.fail(error.message, pytrace=False)
+    if reasons:
+        pytest.skip(f"not meant for this cell: {'; '.join(reasons)}")
+
+
+def left_out(item: pytest.Item, recorded: Recorded) -> Iterator[str]:
+    """Why the markers of a test leave a cell out. Raises UsageError for a marker that cannot be understood."""
+    for mark in item.iter_markers(markers.CELLS):
+        if mark.args:
+            raise UsageError(f"@pytest.mark.{markers.CELLS} takes axes by name, such as mediapipe='>=1.0.1'")
+        if why := markers.why_not_cell(recorded.evidence.cell.axes, mark.kwargs):
+            yield why
+    for mark in item.iter_markers(markers.VERDICTS):
+        if why := markers.why_not_verdict(recorded.result.verdict, mark.args):
+            yield why
 
 
 @pytest.fixture(scope="session")

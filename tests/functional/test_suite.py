@@ -314,3 +314,66 @@ def test_the_examples_of_the_page_on_acceptance_tests_run_as_they_stand(tmp_path
     assert emulated.outcomes["test_my_latency[venv-py3.11-mp0.10.35]"] == "failed"
     assert emulated.outcomes["test_twice_as_fast_as_the_cpu[venv-py3.11-mp0.10.35]"] == "failed"
     assert emulated.outcomes["test_no_sign_of_software_gl[venv-py3.11-mp0.10.35]"] == "failed"
+    assert {one for name, one in accelerated.outcomes.items() if name.startswith("test_every_new_cell")} == {"skipped"}
+
+
+MARKED = """
+import pytest
+
+
+@pytest.mark.envcheck_cells(mediapipe=">=1.0.1")
+def test_new(cell):
+    assert cell.axes.mediapipe == "1.2.2"
+
+
+@pytest.mark.envcheck_cells(backend=["venv", "docker"], mediapipe="<1.0")
+@pytest.mark.envcheck_verdicts("emulated", "slower")
+def test_old_and_emulated(judgement):
+    assert judgement.verdict.value == "emulated"
+
+
+@pytest.mark.envcheck_cells(cuda=">=12")
+def test_with_cuda(cell):
+    raise AssertionError("no cell has CUDA")
+"""
+
+
+def test_markers_choose_the_cells_that_a_test_is_meant_for(tmp_path: Path) -> None:
+    folder = tmp_path / "marked"
+    folder.mkdir()
+    (folder / "test_marked.py").write_text(MARKED)
+    ran = user_pytest(folder, f"--envcheck-results={published(tmp_path, 'refused', 'emulated')}", "--strict-markers")
+
+    assert ran.code == 0, ran.text
+    assert ran.outcomes == {
+        "test_new[venv-py3.11-mp1.2.2]": "passed",
+        "test_new[venv-py3.11-mp0.10.35]": "skipped",
+        "test_old_and_emulated[venv-py3.11-mp1.2.2]": "skipped",
+        "test_old_and_emulated[venv-py3.11-mp0.10.35]": "passed",
+        "test_with_cuda[venv-py3.11-mp1.2.2]": "skipped",
+        "test_with_cuda[venv-py3.11-mp0.10.35]": "skipped",
+    }
+    assert "mediapipe 0.10.35 is not >=1.0.1" in ran.message("test_new[venv-py3.11-mp0.10.35]")
+    assert "refused is not emulated or slower" in ran.message("test_old_and_emulated[venv-py3.11-mp1.2.2]")
+    assert "this cell has no cuda" in ran.message("test_with_cuda[venv-py3.11-mp1.2.2]")
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("envcheck_cells(mediapip='1.2.2')", "'mediapip' is no axis"),
+        ("envcheck_cells(mediapipe='new')", "mediapipe='new'"),
+        ("envcheck_cells(mediapipe=1.2)", "mediapipe"),
+        ("envcheck_cells('1.2.2')", "takes axes by name"),
+        ("envcheck_verdicts('fast')", "'fast' is no verdict"),
+    ],
+)
+def test_a_marker_that_cannot_be_understood_fails_the_test(mark: str, said: str, tmp_path: Path) -> None:
+    folder = tmp_path / "marked"
+    folder.mkdir()
+    (folder / "test_marked.py").write_text(f"import pytest\n\n\n@pytest.mark.{mark}\ndef test_it(cell):\n    pass\n")
+    ran = user_pytest(folder, f"--envcheck-results={published(tmp_path, 'refused')}")
+
+    assert ran.code == 1
+    assert said in ran.message("test_it[venv-py3.11-mp1.2.2]")
+    assert "Traceback" not in ran.text

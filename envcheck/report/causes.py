@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from envcheck.model import CellResult, Finding, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+AWAITED = re.compile(r"not looked at, because (?P<code>\w+) was found$")
+"""The end of the summary of a rule that was not asked, with the rule that it waits for."""
 
 
 class Cause(NamedTuple):
@@ -17,6 +21,8 @@ class Cause(NamedTuple):
     title: str
     seen: tuple[tuple[str, tuple[str, ...]], ...]
     also: tuple[Finding, ...]
+    waiting: str = ""
+    """The rules that were not asked because another one failed, in a line; empty where there are none."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -42,7 +48,8 @@ def cause_of(cells: Sequence[CellResult]) -> Cause:
         seen.setdefault(seen_in(root_of(cell)), []).append(cell.id)
         also |= {finding.code: finding for finding in cell.findings[1:]}
     root = root_of(cells[0])
-    return Cause(root, title_of(root), tuple((text, tuple(ids)) for text, ids in seen.items()), tuple(also.values()))
+    where = tuple((text, tuple(ids)) for text, ids in seen.items())
+    return Cause(root, title_of(root), where, answered(also.values()), not_looked_at(also.values()))
 
 
 def root_of(cell: CellResult) -> Finding:
@@ -50,6 +57,22 @@ def root_of(cell: CellResult) -> Finding:
     if cell.findings:
         return cell.findings[0]
     return Finding(code="-", status=cell.status, summary=cell.because, because="", remedy="", url="")
+
+
+def answered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of rules that were asked."""
+    return tuple(finding for finding in findings if finding.status is not Status.SKIP)
+
+
+def not_looked_at(findings: Iterable[Finding]) -> str:
+    """The rules that were not asked, in a line: `EGL208, EGL209 (wait for GPU105)`. Empty where there are none."""
+    waiting: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.status is Status.SKIP and (match := AWAITED.search(finding.summary)):
+            waiting.setdefault(match["code"], []).append(finding.code)
+    return "; ".join(
+        f"{', '.join(codes)} ({'waits' if len(codes) == 1 else 'wait'} for {root})" for root, codes in waiting.items()
+    )
 
 
 def title_of(finding: Finding) -> str:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from envcheck.model import CellResult, Finding, Host, Nvml, Results, Status, Timing, Unread, Verdict, Witness
+from envcheck.report.causes import answered, not_looked_at
 from envcheck.report.plain import visible
 
 if TYPE_CHECKING:
@@ -132,8 +133,11 @@ def cell_lines(cell: CellResult) -> Iterator[str]:
     yield f"## {escape(cell.id)}"
     yield ""
     yield f"{SIGN[cell.status]} **{cell.verdict.value}** (expected {expectation(cell)}): {escape(cell.because)}"
-    for finding in cell.findings:
+    for finding in answered(cell.findings):
         yield from finding_lines(finding)
+    if waiting := not_looked_at(cell.findings):
+        yield ""
+        yield f"Not looked at: {escape(waiting)}"
     if cell.witnesses:
         yield from witness_lines(cell.witnesses)
     if cell.bench is not None:

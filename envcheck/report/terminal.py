@@ -40,10 +40,21 @@ ASCII = str.maketrans({"✔": "+", "✘": "x", "–": "-", "─": "-", "×": "x"
 
 def render(results: Results, *, width: int, colour: bool, exit_code: int, encoding: str = "utf-8") -> str:
     """The table, the causes and the last line. `encoding` is the stream's: what it cannot take is written in ASCII."""
+    buffer = io.StringIO()
+    console = console_on(buffer, width=width, colour=colour)
+    show_cells(console, results.cells)
+    for cause in causes_of(results.cells):
+        show_cause(console, cause)
+    console.print()
+    show_wrapped(console, "", ending(results, exit_code))
+    return written(buffer, encoding)
+
+
+def console_on(buffer: io.StringIO, *, width: int, colour: bool) -> Console:
+    """A console that obeys nothing but its arguments."""
     from rich.console import Console
 
-    buffer = io.StringIO()
-    console = Console(
+    return Console(
         file=buffer,
         width=max(width, NARROWEST),
         height=1000,
@@ -57,11 +68,10 @@ def render(results: Results, *, width: int, colour: bool, exit_code: int, encodi
         emoji=False,
         _environ={},  # the same results give the same text in any environment
     )
-    show_cells(console, results.cells)
-    for cause in causes_of(results.cells):
-        show_cause(console, cause)
-    console.print()
-    show_wrapped(console, "", ending(results, exit_code))
+
+
+def written(buffer: io.StringIO, encoding: str) -> str:
+    """What a console wrote, without blanks at the ends of lines, in characters that the encoding has."""
     lines = (line.rstrip(" ") for line in buffer.getvalue().strip("\n").splitlines())
     return encodable("\n".join(lines) + "\n", encoding)
 
@@ -213,6 +223,8 @@ def show_cause(console: Console, cause: Cause) -> None:
         console.print(label("source") + plain(finding.url), soft_wrap=True)
     for other in cause.also:
         show_labelled(console, "also", f"{other.code} {shortened(other.summary)} (envcheck explain {other.code})")
+    if cause.waiting:
+        show_wrapped(console, "  not looked at: ", plain(cause.waiting))
 
 
 def show_remedy(console: Console, remedy: str) -> None:

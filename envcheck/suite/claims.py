@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from envcheck.judge.verdict import from_device, from_landmarks, from_workers
 from envcheck.model import Verdict
+from envcheck.report.causes import answered, not_looked_at
 from envcheck.report.plain import visible
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def explain(judgement: Judgement, findings: Sequence[Finding]) -> str:
         "  do:",
         indent(visible(root.remedy, keep_lines=True), "    "),
         f"  source: {visible(root.url)}",
-        *(f"  also: {other.code} {visible(other.summary)}" for other in findings[1:]),
+        *(f"  also: {other.code} {visible(other.summary)}" for other in answered(findings[1:])),
     ]
+    if waiting := not_looked_at(findings):
+        lines.append(f"  not looked at: {waiting}")
     return "\n".join(lines)

@@ -45,6 +45,12 @@ def plan(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def doctor(session: nox.Session) -> None:
+    """Say what this host has, and why FaceMesh would not use its GPU; name your interpreter: -- --python EXE."""
+    envcheck(session, "doctor")
+
+
+@nox.session(default=False)
 def tests(session: nox.Session) -> None:
     """Run the project's own tests: unit, golden and functional ones on real MediaPipe wheels."""
     group(session, "test")

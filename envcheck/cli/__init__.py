@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import typer
 
-from envcheck.cli import explain, plan, replay, validate
+from envcheck.cli import check, doctor, explain, plan, replay, validate
 from envcheck.cli.app import app
 from envcheck.errors import EnvcheckError, InterruptedRunError
 
-COMMANDS = (validate, plan, replay, explain)
+COMMANDS = (validate, check, doctor, plan, replay, explain)
 """The modules whose import registers a command."""
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -65,9 +65,25 @@ def show_results(results: Results, *, as_json: bool, exit_code: int) -> None:
     if as_json:
         write([store.encode(results)])
         return
-    width = terminal.width_of(sys.stdout)
+    look = look_of_stdout()
+    text = terminal.render(results, width=look.width, colour=look.colour, exit_code=exit_code, encoding=look.encoding)
+    write([text])
+
+
+class Look(NamedTuple):
+    """What standard output can show: columns, colours, characters."""
+
+    width: int
+    colour: bool
+    encoding: str
+
+
+def look_of_stdout() -> Look:
+    """Colours go to a terminal only, and not where NO_COLOR is set."""
+    from envcheck.report.terminal import width_of
+
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    write([terminal.render(results, width=width, colour=colour, exit_code=exit_code, encoding=encoding_of_stdout())])
+    return Look(width_of(sys.stdout), colour, encoding_of_stdout())
 
 
 def verdict_named(name: str | None) -> Verdict | None:

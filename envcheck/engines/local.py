@@ -99,12 +99,20 @@ def measure(
     """The cell's evidence, measured alone on this machine where there is something to measure."""
     if build_of is None:
         return observe_cell(cell, foresight, job.setting)
-    prepared, say = build_of.result(), progress.of(cell.id)
+    prepared = build_of.result()
     if not prepared.python:
         return observe_cell(cell, foresight, job.setting, build=prepared.build)
+    return measure_alone(job.cache, cell, foresight, job.setting, prepared, progress)
+
+
+def measure_alone(
+    cache: Path, cell: Cell, foresight: Foresight, setting: Setting, prepared: Prepared, progress: Progress
+) -> Evidence:
+    """The evidence of an environment that is there, with nothing else of ours at work on this machine."""
+    say = progress.of(cell.id)
     try:
-        with hold(job.cache / QUIET, lambda: say("waiting for another run to build or measure")):
-            return observe_cell(cell, foresight, job.setting, prepared.build, prepared.python, say)
+        with hold(cache / QUIET, lambda: say("waiting for another run to build or measure")):
+            return observe_cell(cell, foresight, setting, prepared.build, prepared.python, say)
     finally:
         progress.done(cell.id)
 

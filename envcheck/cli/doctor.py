@@ -1,0 +1,36 @@
+"""`envcheck doctor`: what this host has, and why FaceMesh would not use its GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from envcheck.cli.app import app, look_of_stdout, positive, write
+
+
+@app.command(
+    epilog="Exit codes: 0 no finding speaks against the GPU (which proves nothing); 1 one does; 2 usage error."
+)
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print facts and findings as JSON.")] = False,
+    python: Annotated[
+        Path | None,
+        typer.Option(help="The interpreter to ask. Default: the active environment's, else envcheck's own."),
+    ] = None,
+    deadline: Annotated[float, typer.Option(help="Seconds that EGL, NVML or CUDA may take to answer.")] = 20.0,
+) -> None:
+    """Say what this host has, and why FaceMesh would not use its GPU; nothing is run or installed."""
+    from envcheck.doctor import DoctorRequest, encode, exit_code
+    from envcheck.doctor import doctor as run_doctor
+
+    diagnosis = run_doctor(DoctorRequest(python=python, deadline_s=positive("--deadline", deadline)))
+    if as_json:
+        write([encode(diagnosis)])
+    else:
+        from envcheck.report import doctor as report
+
+        look = look_of_stdout()
+        write([report.render(diagnosis, width=look.width, colour=look.colour, encoding=look.encoding)])
+    raise typer.Exit(exit_code(diagnosis))

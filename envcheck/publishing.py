@@ -1,0 +1,80 @@
+"""From evidence to a judged results folder: what `validate` and `check` have in common once something was seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from envcheck import process, store
+from envcheck.conclude import conclude
+from envcheck.errors import EnvcheckError, UsageError
+from envcheck.gate import exit_code
+from envcheck.model import Evidence, Results
+from envcheck.report import logs, markdown
+from envcheck.report.progress import Progress
+from envcheck.suite.arguments import suite_argv, suite_env
+
+SUITE_DEADLINE_S = 600.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out: the results, the gate's exit code and what the acceptance suite printed where it failed."""
+
+    results: Results
+    exit_code: int
+    suite: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where results go, the folders of the user's own acceptance tests, and the user's environment."""
+
+    out: Path
+    suites: Sequence[Path]
+    env: Mapping[str, str]
+
+
+def check_target(target: Target) -> None:
+    """Raise UsageError, before anything is built or run, for a folder that cannot be written or tests not there."""
+    store.check_writable(target.out)
+    for suite in target.suites:
+        if not suite.exists():
+            raise UsageError(f"--suite {suite}: no such folder", remedy="Name a folder or a file of pytest tests.")
+
+
+def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) -> Outcome:
+    """Judge, write the results folder, run the acceptance suite on it."""
+    results = conclude(evidence)
+    store.publish(target.out, results, evidence, texts_of(results, evidence))
+    progress.say("envcheck", "running the acceptance suite")
+    failed, text = run_suite(target)
+    progress.done("envcheck")
+    unavailable = frozenset(e.cell.id for e in evidence if e.build is not None and e.build.outcome == "unavailable")
+    code = exit_code(results, unavailable)
+    return Outcome(results, code or int(failed), text if failed else "")
+
+
+def texts_of(results: Results, evidence: Sequence[Evidence]) -> dict[str, str]:
+    """The report and each cell's logs, by name in the results folder."""
+    found = {store.log_path(one.cell.id): logs.render(one) for one in evidence}
+    return {name: text for name, text in found.items() if text} | {"report.md": markdown.render(results)}
+
+
+def run_suite(target: Target) -> tuple[bool, str]:
+    """(whether a claim of the suite failed, its output). A suite that did not run is an error, never a pass."""
+    junit = target.out / f".junit.{os.getpid()}.xml"
+    argv = [sys.executable, "-m", "pytest", *suite_argv(target.out, junit, target.suites)]
+    done = process.run(argv, env=suite_env(target.env, target.suites), deadline_s=SUITE_DEADLINE_S)
+    text = done.stdout.decode("utf-8", "replace")
+    if done.returncode not in (0, 1):
+        detail = text or done.stderr.decode("utf-8", "replace")
+        raise EnvcheckError(
+            f"the acceptance suite did not run ({done.describe()}): {detail[-2000:]}",
+            remedy=f"Repeat it with: {' '.join(argv)}",
+        )
+    junit.replace(target.out / "junit.xml")
+    return done.returncode == 1, text

@@ -1,12 +1,14 @@
-"""The page of each finding, and docs/findings.md, from the rules themselves."""
+"""The page of each code, and docs/findings.md: from the rules, and from the checks of `envcheck lint`."""
 
 from __future__ import annotations
 
 import difflib
 import sys
+from typing import NamedTuple
 
 from envcheck.errors import UsageError
-from envcheck.rules import BY_CODE
+from envcheck.lint import CHECKS, Check
+from envcheck.rules import RULES
 from envcheck.rules.rule import Rule
 
 HEADER = """\
@@ -17,37 +19,63 @@ This page is generated: `python -m envcheck.pages > docs/findings.md`.
 """
 
 
+class Page(NamedTuple):
+    """What is said of one code, wherever the code comes from."""
+
+    code: str
+    title: str
+    kind: str
+    because: str
+    remedy: str
+    language: str
+    url: str
+
+
+def of_rule(rule: Rule) -> Page:
+    """The page of a rule: its remedy is commands."""
+    return Page(rule.code, rule.title, rule.status.value, rule.because, rule.remedy, "sh", rule.url)
+
+
+def of_check(check: Check) -> Page:
+    """The page of a lint check: its remedy is code."""
+    return Page(check.code, check.title, f"lint {check.level.value}", check.because, check.remedy, "python", check.url)
+
+
+PAGES = {page.code: page for page in (*map(of_rule, RULES), *map(of_check, CHECKS))}
+"""Every code."""
+
+
 def page(code: str) -> str:
     """The page of one code. An unknown code is a usage error that names the nearest."""
-    rule = BY_CODE.get(code.upper())
-    if rule is None:
-        near = difflib.get_close_matches(code.upper(), BY_CODE, n=3)
+    found = PAGES.get(code.upper())
+    if found is None:
+        near = difflib.get_close_matches(code.upper(), PAGES, n=3)
         hint = f"Did you mean {', '.join(near)}?" if near else "`envcheck explain` lists all codes."
         raise UsageError(f"there is no finding {code!r}", remedy=hint)
-    head = f"{rule.code}  {rule.title}  [{rule.status.value}]"
-    return "\n\n".join((head, rule.because, f"Way out:\n{indented(rule)}", f"Source: {rule.url}"))
+    head = f"{found.code}  {found.title}  [{found.kind}]"
+    return "\n\n".join((head, found.because, f"Way out:\n{indented(found.remedy)}", f"Source: {found.url}"))
 
 
-def indented(rule: Rule) -> str:
+def indented(remedy: str) -> str:
     """The remedy, set off."""
-    return "\n".join(f"    {line}" for line in rule.remedy.splitlines())
+    return "\n".join(f"    {line}".rstrip() for line in remedy.splitlines())
 
 
 def index() -> str:
     """One line for each code."""
-    return "\n".join(f"{code}  {BY_CODE[code].title}" for code in sorted(BY_CODE))
+    return "\n".join(f"{code}  {PAGES[code].title}" for code in sorted(PAGES))
 
 
-def section(rule: Rule) -> str:
-    """One rule in Markdown."""
-    head = f"## {rule.code}\n\n**{rule.title}** ({rule.status.value})"
-    return f"{head}\n\n{rule.because}\n\n```sh\n{rule.remedy}\n```\n\nSource: <{rule.url}>\n"
+def section(found: Page) -> str:
+    """One code in Markdown."""
+    head = f"## {found.code}\n\n**{found.title}** ({found.kind})"
+    remedy = f"```{found.language}\n{found.remedy}\n```"
+    return f"{head}\n\n{found.because}\n\n{remedy}\n\nSource: <{found.url}>\n"
 
 
 def document() -> str:
     """docs/findings.md."""
-    sections = (section(BY_CODE[code]) for code in sorted(BY_CODE))
-    return "\n".join((HEADER, *sections))
+    return "\n".join((HEADER, *(section(PAGES[code]) for code in sorted(PAGES))))
 
 
 if __name__ == "__main__":

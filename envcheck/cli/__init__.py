@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import typer
 
-from envcheck.cli import check, doctor, explain, plan, replay, validate
+from envcheck.cli import check, doctor, explain, lint, plan, replay, validate
 from envcheck.cli.app import app
 from envcheck.errors import EnvcheckError, InterruptedRunError
 
-COMMANDS = (validate, check, doctor, plan, replay, explain)
+COMMANDS = (validate, check, doctor, lint, plan, replay, explain)
 """The modules whose import registers a command."""
 
 

@@ -1,0 +1,145 @@
+"""`envcheck lint`: source lines that keep FaceMesh off the GPU."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from envcheck.cli.app import EPILOG, app, write
+from envcheck.errors import MET, UNMET, NothingSelectedError, UsageError
+
+if TYPE_CHECKING:
+    from envcheck.lint import Finding
+
+FORMATS = ("text", "json", "sarif")
+SUFFIXES = (".py", ".pyw", ".ipynb")
+SKIPPED = frozenset(("__pycache__", "node_modules", "build", "dist"))
+STANDARD_INPUT = "-"
+
+
+@app.command(epilog=EPILOG)
+def lint(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Files, notebooks, folders, or - for standard input.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
+    select: Annotated[
+        str | None, typer.Option(help="Only these codes: SRC804,SRC81. A part of a code selects all below.")
+    ] = None,
+    ignore: Annotated[str | None, typer.Option(help="Not these codes.")] = None,
+    mediapipe: Annotated[
+        str | None, typer.Option(help="The MediaPipe version that the code is for, such as 0.10.21.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
+) -> None:
+    """Name source lines that keep FaceMesh off the GPU, with the way out. Remarks alone leave the exit code 0."""
+    from envcheck.lint import Level
+
+    if form not in FORMATS:
+        raise UsageError(f"--format {form!r} is not one of {', '.join(FORMATS)}")
+    codes = chosen(select, ignore)
+    version = numbers(mediapipe)
+    files = list(dict.fromkeys(expanded(paths)))
+    if not files:
+        raise NothingSelectedError(
+            f"no Python file or notebook in {', '.join(paths)}", remedy="Name files, or folders that hold some."
+        )
+    findings = [finding for file in files for finding in linted(file, codes, version)]
+    show(rendered(form, findings, len(files)), output)
+    raise typer.Exit(UNMET if any(finding.level is not Level.NOTE for finding in findings) else MET)
+
+
+def chosen(select: str | None, ignore: str | None) -> frozenset[str]:
+    """The codes asked for: all, or those selected, less those ignored."""
+    from envcheck.lint import BY_CODE
+
+    wanted = matching("--select", select) if select is not None else frozenset(BY_CODE)
+    return wanted - (matching("--ignore", ignore) if ignore is not None else frozenset())
+
+
+def matching(option: str, text: str) -> frozenset[str]:
+    """The codes that a list of codes and beginnings of codes names."""
+    from envcheck.lint import BY_CODE
+
+    found: set[str] = set()
+    for part in (part.strip().upper() for part in text.split(",")):
+        codes = {code for code in BY_CODE if part and code.startswith(part)}
+        if not codes:
+            raise UsageError(f"{option} {part!r} is no code of lint", remedy=f"Codes: {', '.join(BY_CODE)}")
+        found |= codes
+    return frozenset(found)
+
+
+def numbers(version: str | None) -> tuple[int, ...] | None:
+    """A version as numbers; a pre-release counts as its release."""
+    if version is None:
+        return None
+    found = re.fullmatch(r"v?(\d+(?:\.\d+){0,3})(?:[a-z+.-].*)?", version.strip())
+    if found is None:
+        raise UsageError(f"--mediapipe {version!r} is no version", remedy="Write one such as 0.10.21 or 1.2.2")
+    return tuple(int(number) for number in found[1].split("."))
+
+
+def expanded(paths: list[str]) -> Iterator[str]:
+    """The files to read: those named, whatever they are called, and what folders hold."""
+    for path in paths:
+        if path == STANDARD_INPUT:
+            yield path
+        elif Path(path).is_dir():
+            yield from below(path)
+        elif Path(path).exists():
+            yield path
+        else:
+            raise UsageError(f"there is no {path}", remedy="Name files, folders, or - for standard input.")
+
+
+def below(folder: str) -> Iterator[str]:
+    """Python files and notebooks below a folder, sorted; hidden folders and virtual environments are left out."""
+    for home, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if is_read(Path(home, f)))
+        yield from (str(Path(home, name)) for name in sorted(files) if name.endswith(SUFFIXES))
+
+
+def is_read(folder: Path) -> bool:
+    """Whether a folder holds source of one's own."""
+    return not (folder.name.startswith(".") or folder.name in SKIPPED or (folder / "pyvenv.cfg").exists())
+
+
+def linted(path: str, codes: frozenset[str], version: tuple[int, ...] | None) -> list[Finding]:
+    """The findings of one file. One that cannot be read is a finding, so that it hides no other."""
+    from envcheck.lint import Finding, Level
+    from envcheck.lint import lint as findings_of
+
+    try:
+        data = sys.stdin.buffer.read() if path == STANDARD_INPUT else Path(path).read_bytes()
+    except OSError as error:
+        return [Finding(path=path, code="SRC800", level=Level.ERROR, message=f"cannot be read: {error.strerror}")]
+    return findings_of(path, data, codes=codes, version=version)
+
+
+def rendered(form: str, findings: list[Finding], files: int) -> list[str]:
+    """The report in one of the formats."""
+    from envcheck.report import lint as report
+    from envcheck.report import sarif
+
+    if form == "sarif":
+        return [sarif.render(findings)]
+    return [report.as_json(findings, files)] if form == "json" else list(report.text(findings, files))
+
+
+def show(lines: list[str], output: Path | None) -> None:
+    """To standard output, or to a file."""
+    if output is None:
+        write(lines)
+        return
+    text = "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+    try:
+        output.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"--output {output}: {error.strerror}") from None

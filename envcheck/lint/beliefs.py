@@ -1,0 +1,104 @@
+"""SRC816 and SRC817: what is thought to steer MediaPipe, or to prove what it does."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+
+from envcheck.lint.finding import Hit
+from envcheck.lint.program import Program
+
+SETTINGS = (
+    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_CACHE_DISABLE", "CUDNN_", "TF_CUDNN_",
+    "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_", "TF_ENABLE_GPU_", "NVIDIA_TF32_OVERRIDE", "TF_FORCE_UNIFIED_MEMORY",
+)  # fmt: skip
+WITHOUT_CUDA = frozenset(
+    ("mediapipe", "cv2", "numpy", "PIL", "matplotlib", "scipy", "pandas", "imutils", "tqdm", "skimage", "pyautogui",
+     "pynput", "pygame", "flask", "fastapi", "uvicorn", "requests", "imageio", "absl", "rich", "click", "yaml",
+     "psutil", "serial", "streamlit", "gradio", "screeninfo", "mss", "google", "IPython", "pytest", "typer", "pydantic",
+     "av")
+)  # fmt: skip
+"""Packages that never read CUDA's settings. Where a file imports anything else, the setting may be meant for that."""
+
+LINES = {
+    "Created TensorFlow Lite XNNPACK delegate": "is printed with CPU and GPU alike",
+    "TensorFlow Lite XNNPACK delegate for CPU": "is printed with CPU and GPU alike",
+    "Created TensorFlow Lite delegate for GPU": "is printed for software GL too, and never by 0.10.33 and 0.10.35",
+    "Successfully initialized EGL": "is printed with the CPU delegate too, up to 0.10.35",
+    "GL version:": "is printed with the CPU delegate too, up to 0.10.35; only its renderer tells something",
+}
+SEARCHES = frozenset(
+    ("find", "index", "count", "startswith", "endswith", "search", "match", "findall", "finditer", "compile")
+)
+
+
+def cuda_settings(program: Program) -> Iterator[Hit]:
+    """SRC816: CUDA's settings in a file where only MediaPipe could be meant."""
+    modules = set(imported(program))
+    standard = sys.stdlib_module_names
+    if "mediapipe" not in modules or any(m not in WITHOUT_CUDA and m not in standard for m in modules):
+        return
+    if any(isinstance(n, ast.Attribute) and ("cuda" in n.attr.lower()) for n in program.scopes.nodes):
+        return
+    if any(
+        program.values.names(call.func) & {"subprocess.run", "subprocess.Popen", "os.system"} for call in program.calls
+    ):
+        return
+    for node in program.scopes.nodes:
+        name = setting(program, node)
+        if name is not None and name.startswith(SETTINGS):
+            yield Hit("SRC816", node, f"{name} is read by CUDA programs only")
+
+
+def imported(program: Program) -> Iterator[str]:
+    """The first names of all imported modules; relative imports count as `.`."""
+    for node in program.scopes.nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").partition(".")[0] if node.level == 0 else "."
+
+
+def setting(program: Program, node: ast.AST) -> str | None:
+    """The variable that a node sets in the environment."""
+    key: ast.AST | None = None
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        key = node.slice if "os.environ" in program.values.names(node.value) else None
+    elif isinstance(node, ast.Call) and node.args:
+        setters = {"os.environ.setdefault", "os.putenv", "os.environ.__setitem__"}
+        key = node.args[0] if program.values.names(node.func) & setters else None
+    names = program.values.constants(key) if key is not None else None
+    return names[0] if names and isinstance(names[0], str) else None
+
+
+def log_lines(program: Program) -> Iterator[Hit]:
+    """SRC817: a line of the log is searched for as if it proved something."""
+    for node in program.scopes.nodes:
+        for searched in needles(program, node):
+            for line, truth in LINES.items():
+                if line in plain(searched.value):
+                    yield Hit("SRC817", searched, f"{line!r} {truth}")
+                    break
+
+
+def needles(program: Program, node: ast.AST) -> Iterator[ast.Constant]:
+    """The texts that a comparison or a call searches for."""
+    sought: list[ast.AST] = []
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        sought = [node.left]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SEARCHES:
+        sought = list(node.args[:1])
+    elif isinstance(node, ast.Call) and any(
+        n.startswith(("subprocess.", "os.system", "os.popen")) for n in program.values.names(node.func)
+    ):
+        sought = [inner for inner in ast.walk(node) if isinstance(inner, ast.Constant)]
+    for expression in sought:
+        for value in program.values.of(expression):
+            if isinstance(value.node, ast.Constant) and isinstance(value.node.value, str):
+                yield value.node
+
+
+def plain(text: object) -> str:
+    """A text without the escapes of a regular expression."""
+    return str(text).replace("\\", "")

@@ -170,13 +170,21 @@ class GpuSample(Record, frozen=True):
     graphics: tuple[GpuProcess, ...] | Unread
 
 
+class GpuChange(Record, frozen=True):
+    """One GPU over a window: energy spent in millijoules; utilisation in percent and memory in bytes at its end."""
+
+    index: int
+    energy_mj: int | Unread
+    utilisation: int | Unread
+    memory_used: int | Unread = NOT_LOOKED
+
+
 class NvmlWindow(Record, frozen=True):
-    """A window of `seconds` in which of envcheck's processes only `worker` (CPU or GPU) worked, seen from both ends."""
+    """A window of `seconds` in which of envcheck's processes only `worker` (CPU or GPU) worked, asked at both ends."""
 
     worker: str
     seconds: float
-    before: tuple[GpuSample, ...] | Unread
-    after: tuple[GpuSample, ...] | Unread
+    gpus: tuple[GpuChange, ...]
 
 
 class Host(Record, frozen=True):

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from envcheck import stats
+from envcheck.cell.window import Sample, Windows
 from envcheck.cell.worker import Worker
 from envcheck.judge.parity import INDICES
 from envcheck.model import Block, Gate, GpuSample, Landmarks, Says, Unread
@@ -94,11 +96,13 @@ def hopeless(gpu: Worker) -> bool:
     return on_cpu or (line is not None and renderer.classify(line.renderer, line.version) is Says.SOFTWARE)
 
 
-def measure(cpu: Worker, gpu: Worker, gate: Gate, plan: Design, progress: Callable[[str], None]) -> None:
+def measure(
+    cpu: Worker, gpu: Worker, gate: Gate, plan: Design, windows: Windows, progress: Callable[[str], None]
+) -> None:
     """Timed pairs until the interval is clear of the threshold, the last look is over, or a worker failed."""
     for pair in range(plan.looks[-1]):
         order = (cpu, gpu) if pair % 2 == 0 else (gpu, cpu)
-        if not all(timed_block(worker, pair, plan.frames) for worker in order):
+        if not all(windows.around(one.delegate, partial(timed_block, one, pair, plan.frames)) for one in order):
             return
         done = pair + 1
         if done in plan.looks:
@@ -115,7 +119,8 @@ def timed_block(worker: Worker, pair: int, frames: int) -> bool:
     ran = worker.finish()
     if ran is None:
         return False
-    worker.blocks.append(Block(pair=pair, times_ms=tuple(round(t, 4) for t in ran.times_ms), faces=ran.faces))
+    times = tuple(round(time, 4) for time in ran.times_ms)
+    worker.blocks.append(Block(pair=pair, times_ms=times, faces=ran.faces, wall_ms=worker.wall_ms))
     return True
 
 
@@ -132,9 +137,7 @@ def time_alone(worker: Worker) -> None:
             return
 
 
-def look_at(
-    worker: Worker, frames: int, sample: Callable[[], tuple[GpuSample, ...] | Unread]
-) -> tuple[GpuSample, ...] | Unread:
+def look_at(worker: Worker, frames: int, sample: Sample) -> tuple[GpuSample, ...] | Unread:
     """NVML's view while `worker` works on `frames` frames; after them it notes its libraries and device files."""
     worker.ask(0, frames, look=True)
     seen = sample()

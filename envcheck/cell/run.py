@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from envcheck.cell.experiment import design, look_at, measure, time_alone, warm_up
 from envcheck.cell.glprobe import observe_gl
 from envcheck.cell.observe import NvmlSampler, observe_cuda
+from envcheck.cell.window import Windows
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
 
@@ -96,8 +97,9 @@ def drive(
         return facts
     plan = design(cpu, gpu, setting.gate)
     progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
-    measure(cpu, gpu, setting.gate, plan, progress)
-    return facts | {"confidence_used": plan.confidence}
+    windows = Windows(sampler.sample)
+    measure(cpu, gpu, setting.gate, plan, windows, progress)
+    return facts | {"confidence_used": plan.confidence, "nvml_windows": windows.seen()}
 
 
 def frames_for(worker: Worker) -> int:

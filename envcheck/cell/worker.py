@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from envcheck.cell import outside
 from envcheck.model import Block, Landmarks, Unread, WorkerRun, Workload
 from envcheck.outcomes import Closed, TimedOut, TooLong
 from envcheck.payload import BOOTSTRAP, preamble
@@ -45,6 +47,10 @@ class Worker:
     blocks: list[Block] = field(default_factory=list)
     warmup: list[float] = field(default_factory=list)
     landmarks: list[Landmarks] = field(default_factory=list)
+    asked: int = 0
+    asked_at: float = 0.0
+    wall_ms: float = 0.0
+    """Frames last asked for, when, and how long the answer took by this process' clock."""
 
     @property
     def alive(self) -> bool:
@@ -70,16 +76,20 @@ class Worker:
     def ask(self, first: int, count: int, *, points: Sequence[int] | None = None, look: bool = False) -> bool:
         """Start `count` frames from number `first`; `finish` takes the answer."""
         request = {"do": "run", "token": self.token, "first": first, "count": count, "look": look}
+        self.asked, self.asked_at = count, time.perf_counter()
         return self.send(encode(request | {"points": None if points is None else list(points)}))
 
     def finish(self) -> facemesh.Ran | None:
         """The answer to `ask`, or None where the worker failed."""
         answer = self.hear()
+        self.wall_ms = round((time.perf_counter() - self.asked_at) * 1e3, 3)
         if not isinstance(answer, facemesh.Ran):
             return None
+        if len(answer.times_ms) != self.asked:
+            self.end("garbage", error=f"times of {len(answer.times_ms)} frames where {self.asked} were asked for")
+            return None
         if answer.libraries is not None:
-            self.seen["libraries"] = facemesh.looked(answer.libraries)
-            self.seen["devices"] = facemesh.looked(answer.devices)
+            self.seen |= outside.look(self.conversation.pid) or facemesh.account(answer)
         return answer
 
     def stop(self) -> WorkerRun:
@@ -180,8 +190,9 @@ def start_worker(python: Sequence[str], delegate: str, env: Mapping[str, str], d
 def talkative(env: Mapping[str, str]) -> dict[str, str]:
     """The user's environment with MediaPipe's native log switched on, whatever the user silences."""
     kept = {name: value for name, value in env.items() if name not in nativelog.SILENCERS}
-    asked = [env["GLOG_vmodule"]] if env.get("GLOG_vmodule") else []
-    return kept | {"GLOG_vmodule": ",".join([*asked, nativelog.VMODULE])}
+    asked = [env["GLOG_vmodule"], nativelog.VMODULE] if env.get("GLOG_vmodule") else []
+    # Ours at both ends, because versions differ in which of two patterns for the same file wins.
+    return kept | {"GLOG_vmodule": ",".join([nativelog.VMODULE, *asked])}
 
 
 def encode(request: Mapping[str, Any]) -> bytes:

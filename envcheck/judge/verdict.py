@@ -7,7 +7,8 @@
 5. MediaPipe refused the GPU delegate                             -> refused
 6. no face was found, so the landmark model never ran             -> unknown
 7. the work stayed on the CPU                                     -> silent-cpu
-8. some witness speaks for hardware, another against              -> contradictory
+8. some witness speaks for hardware, another against, or one
+   saw what cannot be where hardware worked                       -> contradictory
 9. software rasteriser; another GPU                               -> emulated, other-gpu
 10. too few witnesses speak for hardware                          -> unknown
 11. landmarks differ                                              -> wrong
@@ -26,10 +27,10 @@ from envcheck.model import Bench, Evidence, Judgement, Says, Verdict, Witness, W
 Answer = tuple[Verdict, str]
 
 KERNEL_WITNESSES = frozenset({"libraries", "devices", "nvml-process"})
-"""Witnesses read from the kernel or the driver, which no string in a log can forge."""
+"""Witnesses read from the kernel or the driver, which no string in a log can forge; each of an origin of its own."""
 MIN_KERNEL_WITNESSES = 2
 """So many of them must speak for hardware before anything passes."""
-AGAINST_HARDWARE = frozenset({Says.SOFTWARE, Says.OTHER_GPU, Says.CPU})
+AGAINST_HARDWARE = frozenset({Says.SOFTWARE, Says.OTHER_GPU, Says.CPU, Says.CONTRADICTS})
 
 MAX_FACES_LOST = 0.1
 """Largest share of timed frames in which only one side may have found a face."""
@@ -133,8 +134,11 @@ def from_device(witnesses: Sequence[Witness]) -> Answer | None:
         return Verdict.SILENT_CPU, stayed
     claims = [witness for witness in witnesses if witness.says is Says.HARDWARE]
     against = [witness for witness in witnesses if witness.says in AGAINST_HARDWARE]
+    amiss = [witness for witness in against if witness.says is Says.CONTRADICTS]
     if claims and against:
-        return Verdict.CONTRADICTORY, f"{sentence(claims[0])}, but {sentence(against[0])}"
+        return Verdict.CONTRADICTORY, f"{sentence(claims[0])}, but {sentence((amiss or against)[0])}"
+    if amiss:
+        return Verdict.CONTRADICTORY, sentence(amiss[0])
     context = by_name["native-log"]
     if context.says not in (Says.SOFTWARE, Says.OTHER_GPU):
         context = by_name["gl-context"]

@@ -17,6 +17,7 @@ import gc
 import json
 import os
 import re
+import stat
 import sys
 import threading
 import time
@@ -165,7 +166,9 @@ class Worker:
 
 def look():
     """Libraries mapped and device files open right now; a reason where /proc cannot be read."""
-    return {"libraries": attempt(mapped_libraries), "devices": attempt(open_devices)}
+    numbers = attempt(open_devices)
+    devices = numbers if "unread" in numbers else sorted(numbers)
+    return {"libraries": attempt(mapped_libraries), "devices": devices, "device_numbers": numbers}
 
 
 def attempt(read):
@@ -182,13 +185,18 @@ def mapped_libraries():
 
 
 def open_devices():
-    found = set()
+    """MAJOR:MINOR of the character device behind each open GPU device file; "" for a file that is no such device."""
+    found = {}
     for descriptor in os.listdir("/proc/self/fd"):
         try:
-            found.add(os.readlink("/proc/self/fd/" + descriptor))
+            path = os.readlink("/proc/self/fd/" + descriptor)
+            if DEVICE.match(path):
+                seen = os.fstat(int(descriptor))
+                number = "%d:%d" % (os.major(seen.st_rdev), os.minor(seen.st_rdev))
+                found[path] = number if stat.S_ISCHR(seen.st_mode) else ""
         except OSError:
             pass
-    return sorted(path for path in found if DEVICE.match(path))
+    return found
 
 
 def serve(caller):

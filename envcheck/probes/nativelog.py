@@ -15,8 +15,19 @@ from envcheck.model import Record
 VMODULE = "inference_calculator=1,tflite_gpu_runner=2"
 """GLOG_vmodule value that makes 0.10.8 to 0.10.35 name the calculator of each model; 1.0.1 and later ignore it."""
 
-SILENCERS = frozenset({"GLOG_minloglevel", "GLOG_log_dir", "GLOG_stderrthreshold", "TF_CPP_MIN_LOG_LEVEL"})
-"""Variables by which users keep the native log off their screen, and with it the witnesses that speak there."""
+SILENCERS = frozenset(
+    {
+        "GLOG_alsologtostderr",
+        "GLOG_log_dir",
+        "GLOG_logtostderr",
+        "GLOG_logtostdout",
+        "GLOG_minloglevel",
+        "GLOG_stderrthreshold",
+        "GLOG_v",
+        "TF_CPP_MIN_LOG_LEVEL",
+    }
+)
+"""Variables by which users keep the native log off their screen, or drown what the witnesses say there."""
 
 CALCULATOR = re.compile(r"inference_calculator\.cc:\d+\] Using (\w+) for InferenceCalculator")
 GL_MODELS = 2
@@ -45,10 +56,16 @@ def ran_on_gl(names: Sequence[str]) -> bool:
     return sum(name.startswith("Gl") for name in names) >= GL_MODELS
 
 
+def gl_lines(log: Sequence[str]) -> tuple[GlLine, ...]:
+    """The GL contexts that were made, in order."""
+    found = (match for line in log if (match := CONTEXT.search(line)))
+    return tuple(GlLine(version=match["version"], renderer=match["renderer"].strip()) for match in found)
+
+
 def gl_line(log: Sequence[str]) -> GlLine | None:
     """The last GL context that was made, or None where the log names none."""
-    found = [match for line in log if (match := CONTEXT.search(line))]
-    return GlLine(version=found[-1]["version"], renderer=found[-1]["renderer"].strip()) if found else None
+    lines = gl_lines(log)
+    return lines[-1] if lines else None
 
 
 def egl_failures(log: Sequence[str]) -> tuple[str, ...]:

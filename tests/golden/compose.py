@@ -18,10 +18,12 @@ from msgspec.structs import replace
 from envcheck import stats, store
 from envcheck.judge.parity import INDICES
 from envcheck.model import (
+    NOT_LOOKED,
     Axes,
     Block,
     Build,
     Cell,
+    EglDevice,
     Evidence,
     Expectation,
     Foresight,
@@ -29,12 +31,15 @@ from envcheck.model import (
     Gate,
     GlContext,
     Gpu,
+    GpuChange,
     GpuProcess,
     GpuSample,
     Host,
     Landmarks,
+    LoadedVendor,
     ModelFile,
     Nvml,
+    NvmlWindow,
     Unread,
     WorkerRun,
     Workload,
@@ -53,6 +58,8 @@ CPU_PID, GPU_PID = 41201, 41202
 PERIOD = 120
 KEPT_FRAMES = (0, 30, 60, 90)
 PAIRS, FRAMES_PER_BLOCK = 16, 8
+WINDOW_MS = 250
+CPU_WINDOW, GPU_WINDOW = ("CPU", 41, 2), ("GPU", 96, 31)
 DRIVER = "570.144"
 
 NVIDIA_GL = ("OpenGL ES 3.2 NVIDIA 570.144", "NVIDIA GeForce RTX 5090/PCIe/SSE2")
@@ -76,6 +83,7 @@ SWRAST_LIBRARIES = (
 )
 IRIS_LIBRARIES = (f"{LIB}dri/iris_dri.so", f"{LIB}libEGL_mesa.so.0.0.0", f"{LIB}libdrm_intel.so.1.123.0")
 NVIDIA_DEVICES = ("/dev/nvidia-modeset", "/dev/nvidia0", "/dev/nvidiactl")
+NVIDIA_NUMBERS = {"/dev/nvidia-modeset": "195:254", "/dev/nvidia0": "195:0", "/dev/nvidiactl": "195:255"}
 
 EGL_READY = (
     "I0000 00:00:1795168800.101201   41210 gl_context_egl.cc:85] Successfully initialized EGL. Major : 1 Minor: 5"
@@ -157,6 +165,18 @@ def sample(*workers: int, utilisation: int) -> tuple[GpuSample, ...]:
     )
 
 
+def windows() -> tuple[NvmlWindow, ...]:
+    """Four windows of each worker: 41 W while the CPU works, 96 W while the GPU does."""
+    return tuple(
+        NvmlWindow(
+            worker=name,
+            seconds=WINDOW_MS / 1e3,
+            gpus=(GpuChange(index=0, energy_mj=watts * WINDOW_MS, utilisation=busy, memory_used=985_661_440),),
+        )
+        for name, watts, busy in (CPU_WINDOW, GPU_WINDOW, GPU_WINDOW, CPU_WINDOW) * 2
+    )
+
+
 # --- workers ----------------------------------------------------------------------------------------------------
 
 
@@ -164,15 +184,12 @@ def blocks(median_ms: float, spread: float, seed: int, pairs: int = PAIRS) -> tu
     """Timed blocks: log-normal frame times around a median, with a drift that is a pair's own."""
     drawn = random.Random(seed)
     return tuple(
-        Block(
-            pair=pair,
-            times_ms=tuple(
-                round(median_ms * drift * drawn.lognormvariate(0.0, spread / 2), 4) for _ in range(FRAMES_PER_BLOCK)
-            ),
-            faces=FRAMES_PER_BLOCK,
-        )
+        Block(pair=pair, times_ms=times, faces=FRAMES_PER_BLOCK, wall_ms=round(sum(times) * 1.04 + 0.6, 3))
         for pair in range(pairs)
         for drift in (drawn.lognormvariate(0.0, spread),)
+        for times in (
+            tuple(round(median_ms * drift * drawn.lognormvariate(0.0, spread / 2), 4) for _ in range(FRAMES_PER_BLOCK)),
+        )
     )
 
 
@@ -260,7 +277,12 @@ def ready(evidence: Evidence) -> Evidence:
 def on_nvidia(evidence: Evidence, cpu_ms: float, gpu_ms: float) -> Evidence:
     """0.10.35 on the RTX 5090: the CPU worker opens a GL context as well, as 0.10.8 to 0.10.35 do."""
     version = evidence.cell.axes.mediapipe or ""
-    shared: dict[str, object] = {"libraries": (*GLVND, *NVIDIA_LIBRARIES), "devices": NVIDIA_DEVICES}
+    shared: dict[str, object] = {
+        "libraries": (*GLVND, *NVIDIA_LIBRARIES),
+        "devices": NVIDIA_DEVICES,
+        "device_numbers": NVIDIA_NUMBERS,
+        "looked_from": "outside",
+    }
     return replace(
         ready(evidence),
         host=GPU_HOST,
@@ -272,11 +294,25 @@ def on_nvidia(evidence: Evidence, cpu_ms: float, gpu_ms: float) -> Evidence:
             egl_vendor="NVIDIA",
             egl_version="1.5",
             egl_library=GLVND[0],
+            devices=1,
+            egl_devices=(
+                EglDevice(
+                    index=0,
+                    drm="/dev/dri/card0",
+                    render_node="/dev/dri/renderD128",
+                    cuda=0,
+                    renderer=NVIDIA_GL[1],
+                    version=NVIDIA_GL[0],
+                    vendor="NVIDIA Corporation",
+                ),
+            ),
+            vendors=(LoadedVendor(library="libEGL_nvidia.so.0"),),
         ),
         cpu=worker("CPU", version, cpu_ms, log=log_of(NVIDIA_GL, "Cpu"), **shared),
         gpu=worker("GPU", version, gpu_ms, log=log_of(NVIDIA_GL, "GlAdvanced"), **shared),
         nvml_idle=sample(utilisation=0),
         nvml_working=sample(CPU_PID, GPU_PID, utilisation=31),
+        nvml_windows=windows(),
         confidence_used=stats.per_look(0.95, 3),
     )
 
@@ -398,7 +434,7 @@ def refused(evidence: Evidence) -> Evidence:
 def contradictory(evidence: Evidence) -> Evidence:
     """The log names NVIDIA; the kernel shows Mesa's rasteriser in the process and no device open."""
     seen = on_nvidia(evidence, cpu_ms=12.4, gpu_ms=61.8)
-    mesa: dict[str, object] = {"libraries": (*GLVND, *SWRAST_LIBRARIES), "devices": ()}
+    mesa: dict[str, object] = {"libraries": (*GLVND, *SWRAST_LIBRARIES), "devices": (), "device_numbers": {}}
     return replace(
         seen, cpu=replace(seen.cpu, **mesa), gpu=replace(seen.gpu, **mesa), nvml_working=sample(utilisation=0)
     )
@@ -409,7 +445,8 @@ def crashed(evidence: Evidence) -> Evidence:
     gpu = failed("GPU", "1.1.1", outcome="died", exit="killed by SIGSEGV", log=(EGL_READY, context_line(NVIDIA_GL)))
     gpu = replace(gpu, stage="first-frame", create_ms=310.5)
     seen = on_nvidia(evidence, cpu_ms=14.3, gpu_ms=2.6)
-    return replace(seen, cpu=loaded("1.1.1"), gpu=gpu, nvml_working=NOT_REACHED, confidence_used=None)
+    unseen: dict[str, object] = {"nvml_working": NOT_REACHED, "nvml_windows": NOT_LOOKED, "confidence_used": None}
+    return replace(seen, cpu=loaded("1.1.1"), gpu=gpu, **unseen)
 
 
 def broken(evidence: Evidence) -> Evidence:
@@ -448,7 +485,12 @@ def unknown(evidence: Evidence) -> Evidence:
     """A sandbox hides the process: neither libraries nor devices can be read, and NVML counts other numbers."""
     seen = on_nvidia(evidence, cpu_ms=14.3, gpu_ms=2.6)
     hidden = Unread(reason="PermissionError: [Errno 13] Permission denied: '/proc/self/maps'")
-    unread: dict[str, object] = {"libraries": hidden, "devices": hidden}
+    unread: dict[str, object] = {
+        "libraries": hidden,
+        "devices": hidden,
+        "device_numbers": None,
+        "looked_from": "inside",
+    }
     return replace(
         seen,
         host=replace(seen.host, nested_pids=True),

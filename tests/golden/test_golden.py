@@ -12,7 +12,18 @@ from msgspec.structs import replace
 
 from envcheck import store
 from envcheck.judge import judge
-from envcheck.model import Evidence, Foresight, GlContext, Landmarks, Status, Unread, Verdict, WorkerRun
+from envcheck.model import (
+    Block,
+    EglDevice,
+    Evidence,
+    Foresight,
+    GlContext,
+    Landmarks,
+    Status,
+    Unread,
+    Verdict,
+    WorkerRun,
+)
 from envcheck.rules import findings
 from tests.golden import compose
 
@@ -132,14 +143,43 @@ def shifted(evidence: Evidence) -> Evidence:
     return gpu(landmarks=points)(evidence)
 
 
+def slowed(block: Block, factor: float) -> Block:
+    assert block.wall_ms is not None
+    return replace(block, times_ms=tuple(time * factor for time in block.times_ms), wall_ms=block.wall_ms * factor)
+
+
 def times(factor: float) -> Change:
     def change(evidence: Evidence) -> Evidence:
         slow = tuple(
-            replace(block, times_ms=tuple(time * factor for time in block.times_ms)) for block in evidence.gpu.blocks
+            replace(
+                block, times_ms=tuple(time * factor for time in block.times_ms), wall_ms=(block.wall_ms or 0) * factor
+            )
+            for block in evidence.gpu.blocks
         )
         return gpu(blocks=slow)(evidence)
 
     return change
+
+
+def llvmpipe_alone(evidence: Evidence) -> Evidence:
+    assert isinstance(evidence.gl, GlContext)
+    version, renderer = compose.LLVMPIPE_GL
+    only = EglDevice(index=0, renderer=renderer, version=version, vendor="Mesa")
+    return replace(evidence, gl=replace(evidence.gl, egl_devices=(only,)))
+
+
+def cuda_alone(evidence: Evidence) -> Evidence:
+    assert not isinstance(evidence.nvml_working, Unread)
+    moved = tuple(replace(one, compute=one.graphics, graphics=()) for one in evidence.nvml_working)
+    return replace(evidence, nvml_working=moved)
+
+
+def slower_by_our_clock(evidence: Evidence) -> Evidence:
+    return gpu(blocks=tuple(replace(block, wall_ms=400.0) for block in evidence.gpu.blocks))(evidence)
+
+
+def longer_than_the_block(evidence: Evidence) -> Evidence:
+    return cpu(blocks=tuple(replace(block, wall_ms=60.0) for block in evidence.cpu.blocks))(evidence)
 
 
 NOT_FASTER, CLOSE = 8.0, 5.42
@@ -163,6 +203,28 @@ OPPOSITES: dict[str, tuple[Change, Verdict]] = {
         seen(nvml_working=compose.sample(compose.CPU_PID, utilisation=9)),
         Verdict.CONTRADICTORY,
     ),
+    "libraries: NVIDIA's front alone": (
+        gpu(libraries=(*compose.GLVND, *compose.NVIDIA_LIBRARIES[:1]), devices=HIDDEN),
+        Verdict.UNKNOWN,
+    ),
+    "libraries: of another driver": (
+        gpu(libraries=tuple(path.replace(compose.DRIVER, "570.99") for path in compose.NVIDIA_LIBRARIES)),
+        Verdict.CONTRADICTORY,
+    ),
+    "log: a driver of another version": (
+        gpu(log=compose.log_of(("OpenGL ES 3.2 NVIDIA 570.99", compose.NVIDIA_GL[1]), "GlAdvanced")),
+        Verdict.CONTRADICTORY,
+    ),
+    "log: a second context, on llvmpipe": (
+        lambda evidence: gpu(log=(compose.context_line(compose.LLVMPIPE_GL), *evidence.gpu.log))(evidence),
+        Verdict.CONTRADICTORY,
+    ),
+    "devices: names alone": (gpu(device_numbers=dict.fromkeys(compose.NVIDIA_DEVICES, "1:3")), Verdict.CONTRADICTORY),
+    "devices: plain files": (gpu(device_numbers=dict.fromkeys(compose.NVIDIA_DEVICES, "")), Verdict.CONTRADICTORY),
+    "EGL devices: none is NVIDIA's": (llvmpipe_alone, Verdict.CONTRADICTORY),
+    "NVML: listed for CUDA alone, devices unread": (both(cuda_alone, gpu(devices=HIDDEN)), Verdict.UNKNOWN),
+    "clocks: the worker's says faster, ours says slower": (slower_by_our_clock, Verdict.CONTRADICTORY),
+    "clocks: longer than the block": (longer_than_the_block, Verdict.CONTRADICTORY),
     "libraries and devices unread": (gpu(libraries=HIDDEN, devices=HIDDEN), Verdict.UNKNOWN),
     "libraries and NVML unread": (both(gpu(libraries=HIDDEN), seen(nvml_working=HIDDEN)), Verdict.UNKNOWN),
     "devices and NVML unread": (both(gpu(devices=HIDDEN), seen(nvml_working=HIDDEN)), Verdict.UNKNOWN),

@@ -1,0 +1,62 @@
+"""A worker's libraries and device files as the kernel shows them to envcheck: nothing in the worker can change them.
+
+Only where the process that envcheck started is the one that holds MediaPipe; a wrapper, such as a container's client,
+shows its own libraries, and then the worker's own account is what there is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+LIBRARY = re.compile(
+    r"(lib(EGL|GLES|GLX|GLdispatch|GL\.|OpenGL|gbm|drm|nvidia|cuda|gallium|OpenCL|LLVM|vulkan|d3d12|swiftshader|mediapipe)"
+    r"|swrast_|kms_swrast|zink_|iris_|i965_|radeonsi_|nouveau_|d3d12_|_framework_bindings|virtio_gpu)[^/]*$"
+)
+DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|udmabuf|vgem)")
+MEDIAPIPE = re.compile(r"libmediapipe|_framework_bindings")
+
+
+def look(pid: int | None, proc: Path = Path("/proc")) -> dict[str, object]:
+    """The fields of a WorkerRun that tell of process `pid`; none where it cannot be read or holds no MediaPipe."""
+    try:
+        paths = mapped((proc / str(pid) / "maps").read_text("utf-8", "replace"))
+        numbers = open_devices(proc / str(pid) / "fd")
+    except OSError:
+        return {}
+    if not any(MEDIAPIPE.search(path) for path in paths):
+        return {}
+    return {
+        "libraries": paths,
+        "devices": tuple(sorted(numbers)),
+        "device_numbers": numbers,
+        "looked_from": "outside",
+    }
+
+
+def mapped(maps: str) -> tuple[str, ...]:
+    """Libraries of GL, CUDA, drivers and MediaPipe among the files that a process maps."""
+    fields = (line.split(None, 5) for line in maps.splitlines())
+    paths = {parts[5].strip() for parts in fields if len(parts) == 6 and parts[5].startswith("/")}
+    return tuple(sorted(path for path in paths if LIBRARY.search(path.rsplit("/", 1)[-1])))
+
+
+def open_devices(folder: Path) -> dict[str, str]:
+    """GPU device files among the open files of a process, each with its MAJOR:MINOR, "" for one that is no device."""
+    return dict(seen for link in folder.iterdir() if (seen := device(link)))
+
+
+def device(link: Path) -> tuple[str, str] | None:
+    """Path and number of the GPU device file behind a descriptor; None for any other, or one closed meanwhile."""
+    try:
+        path = str(link.readlink())
+        return (path, number(link.stat())) if DEVICE.match(path) else None
+    except OSError:
+        return None
+
+
+def number(seen: os.stat_result) -> str:
+    """MAJOR:MINOR of a character device, "" for anything else."""
+    return f"{os.major(seen.st_rdev)}:{os.minor(seen.st_rdev)}" if stat.S_ISCHR(seen.st_mode) else ""

@@ -1,0 +1,67 @@
+"""What several witnesses share: origins, the driver's version, and the contrast with the CPU worker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from envcheck.facts import Facts, KernelModule
+from envcheck.model import Evidence, Nvml, Says, Witness, WorkerRun
+from envcheck.probes import nativelog
+
+WORDS, MAPS, DESCRIPTORS, NVML, RESULTS = "words", "maps", "descriptors", "nvml", "results"
+"""Origins: what libraries print of themselves; the kernel's view of the worker's memory; of its open files; the
+driver's management interface; what came out of the work."""
+
+DRIVER_WORD = re.compile(r"\bNVIDIA (?P<version>\d+(\.\d+)+)")
+
+Sign = Callable[[WorkerRun], tuple[Says, str]]
+
+
+def contrasted(evidence: Evidence, witness: tuple[str, str, str], sign: Sign) -> Witness:
+    """The GPU worker's sign, weighed against the CPU worker's: what both show proves nothing by itself.
+
+    `witness` is (name, needs, origin).
+    """
+    name, needs, origin = witness
+    says, saw = sign(evidence.gpu)
+    on_gl = nativelog.ran_on_gl(nativelog.calculators(evidence.gpu.log))
+    if says is Says.HARDWARE and not on_gl and sign(evidence.cpu)[0] is Says.HARDWARE:
+        return Witness(name, Says.NOTHING, f"{saw}; the CPU worker shows the same", needs, origin)
+    return Witness(name, says, saw, needs, origin)
+
+
+def module_versions(evidence: Evidence) -> frozenset[str]:
+    """Versions of the NVIDIA kernel module, by all who could say; empty where nobody could.
+
+    NVML's is the driver's own answer; the files under /proc are the kernel's.
+    """
+    host, facts = evidence.host, evidence.facts
+    module = facts.driver.module if isinstance(facts, Facts) else None
+    said = (
+        host.kernel_driver if isinstance(host.kernel_driver, str) else "",
+        module.version if isinstance(module, KernelModule) else "",
+        host.nvml.driver if isinstance(host.nvml, Nvml) else "",
+    )
+    return frozenset(filter(None, said))
+
+
+def of_another_driver(evidence: Evidence, versions: Sequence[str]) -> str:
+    """Why these versions of user-mode parts cannot have worked with the kernel module; empty where they can.
+
+    The driver's halves work together only where their versions are equal (NVIDIA driver README, "API mismatch").
+    """
+    known = module_versions(evidence)
+    strange = sorted(set(versions) - known) if known else []
+    return f"{', '.join(strange)} cannot work with kernel module {', '.join(sorted(known))}" if strange else ""
+
+
+def spoken_version(text: str) -> tuple[str, ...]:
+    """The driver version that a GL version string names, as a tuple of at most one."""
+    found = DRIVER_WORD.search(text)
+    return (found["version"],) if found else ()
+
+
+def names_of(paths: Sequence[str]) -> str:
+    """File names of a few paths, in order."""
+    return ", ".join(dict.fromkeys(path.rsplit("/", 1)[-1] for path in paths[:4]))

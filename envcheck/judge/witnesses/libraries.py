@@ -1,0 +1,62 @@
+"""Vendor libraries that the worker had mapped while it worked, and their driver version.
+
+libEGL loads the libraries of all vendors, so NVIDIA's front library alone proves nothing; the library that holds its GL
+is loaded when a context is made. Fooled by: a file that bears NVIDIA's name. Against that: the version in its name must
+be the kernel module's, and descriptors and NVML are other origins.
+"""
+
+from __future__ import annotations
+
+import re
+
+from envcheck.judge.witnesses.common import MAPS, contrasted, module_versions, names_of, of_another_driver
+from envcheck.model import Evidence, Says, Unread, Witness, WorkerRun
+
+NAME = "libraries"
+NEEDS = "libEGL_nvidia and libnvidia-eglcore mapped, both of the kernel module's version, and no Mesa driver in use"
+
+NVIDIA_FRONT = re.compile(r"libEGL_nvidia\.so[^/]*$")
+NVIDIA_GL = re.compile(r"libnvidia-(egl|gl)core\.so[^/]*$")
+NVIDIA_ANY = re.compile(r"lib(EGL_nvidia|GLESv\d\w*_nvidia|nvidia-[a-z]+)\.so\.(?P<version>\d+\.\d+(\.\d+)*)$")
+MESA_GL = re.compile(r"(libEGL_mesa|libgallium|_dri\.so|swrast)[^/]*$")
+MESA_DRIVER = re.compile(r"(_dri\.so|swrast)[^/]*$")
+SOFTWARE_GL = re.compile(r"(swrast|libLLVM|swiftshader)[^/]*$")
+
+
+def testify(evidence: Evidence) -> Witness:
+    """What the GPU worker's libraries speak for."""
+    seen = contrasted(evidence, (NAME, NEEDS, MAPS), sign)
+    if seen.says is not Says.HARDWARE or isinstance(evidence.gpu.libraries, Unread):
+        return seen
+    versions = driver_versions(evidence.gpu.libraries)
+    if amiss := of_another_driver(evidence, versions):
+        return Witness(NAME, Says.CONTRADICTS, f"{seen.saw}; {amiss}", NEEDS, MAPS)
+    if not (versions and module_versions(evidence)):
+        why = "the kernel module's version is not known" if versions else "they bear no driver version"
+        return Witness(NAME, Says.CANNOT_KNOW, f"{seen.saw}; {why}", NEEDS, MAPS)
+    return seen
+
+
+def sign(worker: WorkerRun) -> tuple[Says, str]:
+    """What the libraries of one worker speak for, and the telling ones among them."""
+    if isinstance(worker.libraries, Unread):
+        return Says.CANNOT_KNOW, worker.libraries.reason
+    nvidia = [path for path in worker.libraries if NVIDIA_FRONT.search(path) or NVIDIA_GL.search(path)]
+    mesa = [path for path in worker.libraries if MESA_GL.search(path)]
+    if any(NVIDIA_GL.search(path) for path in nvidia) and any(NVIDIA_FRONT.search(path) for path in nvidia):
+        drivers = [path for path in mesa if MESA_DRIVER.search(path)]
+        if drivers:
+            return Says.NOTHING, f"{names_of(nvidia)}, and a driver of Mesa's in use: {names_of(drivers)}"
+        return Says.HARDWARE, names_of(nvidia)
+    if mesa:
+        software = any(SOFTWARE_GL.search(path) for path in worker.libraries)
+        return (Says.SOFTWARE if software else Says.OTHER_GPU), names_of(mesa)
+    if nvidia:
+        return Says.NOTHING, f"{names_of(nvidia)} without the other half of NVIDIA's GL"
+    return Says.CPU, "no vendor's GL driver is mapped"
+
+
+def driver_versions(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Driver versions in the names of NVIDIA's libraries, each once."""
+    found = (NVIDIA_ANY.search(path) for path in paths)
+    return tuple(dict.fromkeys(match["version"] for match in found if match))

@@ -96,6 +96,7 @@ def observe(chosen: Choice, request: DoctorRequest) -> Evidence:
     python, env, deadline_s = (str(chosen.python), "-B"), activated(request.env, chosen.python), request.deadline_s
     nvml = Asked(lambda: observe_nvml(env, deadline_s))
     gl, facts, cuda_driver = ask_inside(python, env, deadline_s)
+    from envcheck import judge, redact, rules  # noqa: F401 - loaded while the answers are on their way
     from envcheck.host import observe_host
 
     if isinstance(gl.answer(), Unread) and isinstance(facts.answer(), Unread) and os.name == "posix":

@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from envcheck import __version__
 from envcheck.errors import EXIT_CODES, UsageError
@@ -18,8 +19,48 @@ if TYPE_CHECKING:
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
+
+class Sparing:
+    """Options that a command line of nothing but flags cannot have changed are left out before they are looked at.
+
+    Typer 0.26 and later import pydantic, a tenth of a second, to look at an option that was not given, even at --help.
+    """
+
+    spared = False
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The flags, where nothing else was given; else everything."""
+        every: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        return [option for option in every if is_flag(option)] if self.spared else every
+
+
+def is_flag(option: Any) -> bool:
+    """True for a switch of ours; --help is Typer's."""
+    return getattr(option, "is_flag", False) and option.name != "help"
+
+
+class QuickCommand(Sparing, TyperCommand):
+    """A command that is quick where only its flags are given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Look at the arguments; the others keep their defaults."""
+        names = {name for option in self.params if is_flag(option) for name in option.opts}
+        self.spared = names.issuperset(args)
+        return super().parse_args(ctx, args)
+
+
+class QuickGroup(Sparing, TyperGroup):
+    """The application: quick where the command's name comes first."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Look at the first argument."""
+        self.spared = bool(args) and not args[0].startswith("-")
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     name="envcheck",
+    cls=QuickGroup,
     help="Why isn't MediaPipe FaceMesh using the GPU? Builds environments, proves which device did the work, says why.",
     epilog=EPILOG,
     no_args_is_help=True,

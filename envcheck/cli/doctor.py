@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from envcheck.cli.app import app, look_of_stdout, positive, write
+from envcheck.cli.app import QuickCommand, app, look_of_stdout, positive, write
 
 
 @app.command(
-    epilog="Exit codes: 0 no finding speaks against the GPU (which proves nothing); 1 one does; 2 usage error."
+    cls=QuickCommand,
+    epilog="Exit codes: 0 no finding speaks against the GPU (which proves nothing); 1 one does; 2 usage error.",
 )
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print facts and findings as JSON.")] = False,
@@ -19,13 +20,16 @@ def doctor(
         Path | None,
         typer.Option(help="The interpreter to ask. Default: the active environment's, else envcheck's own."),
     ] = None,
-    deadline: Annotated[float, typer.Option(help="Seconds that EGL, NVML or CUDA may take to answer.")] = 20.0,
+    deadline: Annotated[
+        float | None, typer.Option(help="Seconds that EGL, NVML or CUDA may take to answer. Default: 20.")
+    ] = None,
 ) -> None:
     """Say what this host has, and why FaceMesh would not use its GPU; nothing is run or installed."""
     from envcheck.doctor import DoctorRequest, encode, exit_code
     from envcheck.doctor import doctor as run_doctor
 
-    diagnosis = run_doctor(DoctorRequest(python=python, deadline_s=positive("--deadline", deadline)))
+    deadline_s = 20.0 if deadline is None else positive("--deadline", deadline)
+    diagnosis = run_doctor(DoctorRequest(python=python, deadline_s=deadline_s))
     if as_json:
         write([encode(diagnosis)])
     else:

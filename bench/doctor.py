@@ -1,0 +1,107 @@
+"""`envcheck doctor --json` beside the other doctors: cold process, warm files, and what each says about GL.
+
+The others come from the package index, each into a virtual environment of its own under --folder, made once. Bar: at
+most 0.6 s on a machine without GPU, faster than each of them, and the only one that says anything about EGL or GL.
+
+    python bench/doctor.py [--runs 5] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+BAR_S = 0.6
+GL = re.compile(r"\b(?:lib)?(?:EGL|GLES\w*|OpenGL|GLX|glvnd|llvmpipe|Mesa)\b", re.IGNORECASE)
+
+
+class Doctor(NamedTuple):
+    """A command that looks at a machine, and what has to be installed for it; "" for envcheck, which is here."""
+
+    name: str
+    requirement: str
+    arguments: tuple[str, ...]
+
+
+class Visit(NamedTuple):
+    """Median wall time in seconds, the exit status, and the lines that say something about GL."""
+
+    seconds: float
+    status: int
+    gl_lines: int
+    traceback: bool
+
+
+DOCTORS = (
+    Doctor("envcheck doctor --json", "", ("-m", "envcheck", "doctor", "--json")),
+    Doctor("torch.utils.collect_env", "torch==2.13.0", ("-m", "torch.utils.collect_env")),
+    Doctor("rapids doctor", "rapids-cli", ("bin/rapids", "doctor")),
+    Doctor("env-doctor check", "env-doctor", ("bin/env-doctor", "check")),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the comparison; 0 where the bar is met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    parser.add_argument("--folder", type=Path, default=cache / "envcheck" / "bench-doctor")
+    options = parser.parse_args(argv)
+    visits = {}
+    for doctor in DOCTORS:
+        visits[doctor.name] = visit = visited(command(doctor, options.folder), options.runs)
+        ended = f"exit {visit.status}{', a traceback' if visit.traceback else ''}"
+        print(f"{doctor.name:26} {visit.seconds:6.2f} s   {visit.gl_lines:3} lines about GL   {ended}", flush=True)
+    return verdict(visits[DOCTORS[0].name], [visits[doctor.name] for doctor in DOCTORS[1:]])
+
+
+def command(doctor: Doctor, folder: Path) -> list[str]:
+    """The argv of a doctor, installed if need be."""
+    if not doctor.requirement:
+        return [sys.executable, *doctor.arguments]
+    environment = folder / re.sub(r"[^A-Za-z0-9.]+", "-", doctor.requirement)
+    done = environment / "installed"
+    if not done.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
+        python = environment / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", doctor.requirement], check=True)
+        done.touch()
+    first, *rest = doctor.arguments
+    return [str(environment / first), *rest] if "/" in first else [str(environment / "bin" / "python"), first, *rest]
+
+
+def visited(argv: Sequence[str], runs: int) -> Visit:
+    """The median of some runs, after one that compiles and caches what a user's second run finds compiled."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    times = []
+    for _ in range(runs + 1):
+        started = time.perf_counter()
+        done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        times.append(time.perf_counter() - started)
+    text = done.stdout + done.stderr
+    about_gl = sum(bool(GL.search(line)) for line in done.stdout.splitlines())
+    return Visit(statistics.median(times[1:]), done.returncode, about_gl, "Traceback (most recent" in text)
+
+
+def verdict(ours: Visit, others: Sequence[Visit]) -> int:
+    """Whether each part of the bar is met."""
+    answered = ours.status in (0, 1) and not ours.traceback
+    parts = {
+        f"at most {BAR_S} s": answered and ours.seconds <= BAR_S,
+        "faster than each": answered and all(ours.seconds < other.seconds for other in others),
+        "the only one about GL": ours.gl_lines > 0 and not any(other.gl_lines for other in others),
+    }
+    print("; ".join(f"{part}: {'met' if met else 'missed'}" for part, met in parts.items()))
+    return int(not all(parts.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

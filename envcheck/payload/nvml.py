@@ -2,6 +2,7 @@
 
     {"do": "facts"}  -> {"driver", "cuda", "gpus": [...]} or {"unread": reason}
     {"do": "sample"} -> {"gpus": [...]} or {"unread": reason}
+    {"do": "work", "since": microseconds} -> {"gpus": [...]}: the processes that worked since then; 0 for "in the buffer"
 
 Each value that NVML does not give is {"unread": reason}: never zero, never empty.
 """
@@ -81,11 +82,38 @@ def sample(nvml):
     return {"gpus": gpus}
 
 
+def work(nvml, since):
+    gpus = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        device = nvml.nvmlDeviceGetHandleByIndex(index)
+        gpus.append({"index": index, "processes": attempt(lambda d=device: workers(nvml, d, since))})
+    return {"gpus": gpus}
+
+
+def workers(nvml, device, since):
+    """Each sample of each process; NVML answers NOT_FOUND where no process did anything, which is a clear none."""
+    try:
+        found = nvml.nvmlDeviceGetProcessUtilization(device, since)
+    except nvml.NVMLError_NotFound:
+        return []
+    return [
+        {"pid": int(one.pid), "sm": int(one.smUtil), "memory": int(one.memUtil), "at": int(one.timeStamp)}
+        for one in found
+        if one.timeStamp > since
+    ]
+
+
 def connect():
     import pynvml
 
     pynvml.nvmlInit()
     return pynvml
+
+
+def answer_to(nvml, request):
+    if request["do"] == "work":
+        return work(nvml, request["since"])
+    return facts(nvml) if request["do"] == "facts" else sample(nvml)
 
 
 def serve():
@@ -96,8 +124,7 @@ def serve():
         if isinstance(nvml, dict):
             answer = nvml
         else:
-            wanted = facts if json.loads(line)["do"] == "facts" else sample
-            answer = attempt(lambda w=wanted: w(nvml))
+            answer = attempt(lambda r=json.loads(line): answer_to(nvml, r))
         channel.write(json.dumps(answer) + "\n")
         channel.flush()
 

@@ -89,13 +89,14 @@ def workers(program: Program) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
         if names & PROCESS:
             target = program.argument(call, "target", 1)
             passed = program.argument(call, "args", 3)
-            yield call, [*functions(program, target), *([passed] if passed is not None else [])]
+            yield call, [*functions(program, target), *(ast.walk(passed) if passed is not None else ())]
         elif names & LOADERS and has_workers(program, call):
             yield call, methods(program, program.argument(call, "dataset", 0), ITEM_METHODS)
         elif isinstance(call.func, ast.Attribute) and call.func.attr in HANDED and call.args:
             pools = [value for value in program.values.of(call.func.value) if value.path.removesuffix("()") in POOLS]
             if pools:
-                yield pools[0].node or call, [*functions(program, call.args[0]), *call.args[1:]]
+                passed = [node for argument in call.args[1:] for node in ast.walk(argument)]
+                yield pools[0].node or call, [*functions(program, call.args[0]), *passed]
     for node in program.scopes.nodes:
         if isinstance(node, ast.ClassDef) and any(program.values.names(base) & PROCESS for base in node.bases):
             yield node, [n for m in node.body if getattr(m, "name", "") == "run" for n in own_nodes(m)]

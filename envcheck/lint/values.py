@@ -52,7 +52,7 @@ OPAQUE = frozenset(("?", "=", "{}", "def", "class"))
 def canonical(path: str) -> str:
     """One spelling for each thing of MediaPipe."""
     head, _, rest = path.partition(".")
-    if head != "mediapipe":
+    if head != "mediapipe" or "_pb2" in path:
         return path
     parts = rest.split(".")
     if "solutions" in parts:

@@ -61,7 +61,7 @@ class CdiSpec(Record, frozen=True):
 
 
 class Container(Record, frozen=True, tag_field="kind", tag="container"):
-    """The container around us. `runtime`: docker, podman, kubernetes, lxc, nspawn, wsl, unknown, or "" for none.
+    """The container around us. `runtime`: docker, podman, kubernetes, lxc, nspawn, apptainer, wsl, unknown, or "".
 
     `signs` are what told us. `injection` is how the GPU was handed in, as its traces show: nvidia-runtime, cdi, mounts,
     none or "" (no container). `variables` are the NVIDIA_* ones, NVIDIA_REQUIRE_* among them.
@@ -158,9 +158,12 @@ class Packages(Record, frozen=True, tag_field="kind", tag="packages"):
 
 class Resources(Record, frozen=True):
     """What a measurement has to share. Cores as numbers of cores, memory in bytes, pressure as percent of the last
-    10 s in which some task waited, load as the one-minute average, temperature in degrees Celsius."""
+    10 s in which some task waited, load as the one-minute average, temperature in degrees Celsius.
+
+    `cores` are those that we may run on, `machine_cores` those that the machine has."""
 
     cores: int | Unread
+    machine_cores: int | None = None
     quota_cores: float | None = None
     load: float | Unread = Unread(reason="not looked")
     cpu_pressure: float | Unread = Unread(reason="not looked")

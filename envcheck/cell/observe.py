@@ -6,13 +6,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
+from msgspec.structs import replace
+
+from envcheck.facts import Facts
 from envcheck.model import CudaRuntime, GpuSample, Nvml, Unread
 from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes.answers import parse_answer, parse_sample
+from envcheck.probes.host import parse_facts
 from envcheck.process import Conversation, run
+from envcheck.redact import redact
 
 SAMPLE_DEADLINE_S = 20.0
 SAMPLE_LIMIT = 1024 * 1024
+HOST_PAYLOADS = "host container libraries"
 
 
 def observe_cuda(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> CudaRuntime | Unread:
@@ -21,9 +27,29 @@ def observe_cuda(python: Sequence[str], env: Mapping[str, str], deadline_s: floa
     return line if isinstance(line, Unread) else parse_answer(line, CudaRuntime)
 
 
+def observe_facts(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Facts | Unread:
+    """What the interpreter `python` sees around itself. Where packages cannot be listed, the rest is there."""
+    output = one_shot(HOST_PAYLOADS, python, env, deadline_s)
+    facts = output if isinstance(output, Unread) else parse_facts(output)
+    return facts if isinstance(facts, Unread) else redacted(facts, env)
+
+
+def redacted(facts: Facts, env: Mapping[str, str]) -> Facts:
+    """The facts without the secrets of `env` in what is recorded of variables."""
+    container = facts.container
+    if not isinstance(container, Unread):
+        container = replace(container, variables=cleaned(container.variables, env))
+    return replace(facts, container=container, gl=replace(facts.gl, variables=cleaned(facts.gl.variables, env)))
+
+
+def cleaned(variables: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """Variables without secrets in their values."""
+    return {name: redact(value, env) for name, value in variables.items()}
+
+
 def one_shot(payload: str, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> bytes | Unread:
-    """The answer of a payload that is sent, answers with one line and ends; or why there is none."""
-    done = run([*python, "-I", "-c", BOOTSTRAP], stdin=preamble(payload), env=env, deadline_s=deadline_s)
+    """What a payload (or several, by name) that is sent, answers and ends has printed; or why there is none."""
+    done = run([*python, "-I", "-c", BOOTSTRAP], stdin=preamble(*payload.split()), env=env, deadline_s=deadline_s)
     if not done.started:
         return Unread(reason=done.reason)
     if done.timed_out:

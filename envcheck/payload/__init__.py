@@ -12,7 +12,10 @@ BOOTSTRAP = "import sys;b=sys.stdin.buffer;exec(compile(b.read(int(b.readline())
 """The program given to `python -c`: reads the payload's length and source from standard input, then runs it."""
 
 
-def preamble(name: str) -> bytes:
-    """The bytes that start payload `name` (facemesh, gl, nvml, cuda) when sent to an interpreter running BOOTSTRAP."""
-    source = resources.files(__name__).joinpath(f"{name}.py").read_bytes()
+def preamble(*names: str) -> bytes:
+    """The bytes that start payloads (facemesh, gl, nvml, …) when sent to an interpreter running BOOTSTRAP.
+
+    Several are run one after the other in one interpreter; that is for those that end by running off their end.
+    """
+    source = b"\n".join(resources.files(__name__).joinpath(f"{name}.py").read_bytes() for name in names)
     return b"%d\n%s" % (len(source), source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from envcheck.model import Diagnosis, Finding, Status
+from envcheck.model import Diagnosis, Finding, Status, Unread
 from envcheck.report.causes import Cause, seen_in, title_of
 from envcheck.report.facts import facts_of, unseen
 from envcheck.report.terminal import (
@@ -60,7 +60,8 @@ def show_nothing_found(console: Console, diagnosis: Diagnosis) -> None:
     """What it means that no finding speaks against the GPU: not much."""
     from rich.text import Text
 
-    show_wrapped(console, "", Text("Nothing was found that would keep FaceMesh off the GPU", style="bold"))
+    found = "could not be found out" if isinstance(diagnosis.gl, Unread) else "no cause was found"
+    show_wrapped(console, "", Text(f"What would keep FaceMesh off the GPU: {found}", style="bold"))
     show_labelled(console, "but", "; ".join(f"could not look at {what}" for what in unseen(diagnosis)))
     show_labelled(console, "why", "Nothing is proven by that: only a run shows which device does the work.")
     show_remedy(console, PROVE)

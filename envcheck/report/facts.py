@@ -29,6 +29,8 @@ Value = TypeVar("Value")
 COMPUTE = ("libcuda.so.1", "libnvidia-ml.so.1")
 """The compute half of NVIDIA's driver; the others are the graphics half, which is what MediaPipe needs."""
 BESIDE_THE_POINT = "MediaPipe does not use CUDA"
+EARLY = "the probe ended early"
+"""What the GL probe's log ends in where the driver crashed or hung in the middle of the answers."""
 GIB = 2**30
 
 
@@ -179,6 +181,8 @@ def gl_lines(gl: GlContext | Unread) -> Iterator[Line]:
         way = "the default display" if gl.path == "default" else f"EGL device enumeration, because {gl.error}"
         yield "GL", f"{gl.renderer} ({gl.version}), through {way}"
     yield "EGL", egl or "no library"
+    if gl.log and gl.log[-1].startswith(EARLY):
+        yield "EGL", gl.log[-1]
     if isinstance(gl.egl_devices, Unread):
         if gl.devices is not None:
             yield "EGL devices", str(gl.devices)

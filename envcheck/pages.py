@@ -10,6 +10,7 @@ from envcheck.errors import UsageError
 from envcheck.lint import CHECKS, Check
 from envcheck.rules import RULES
 from envcheck.rules.rule import Rule
+from envcheck.rules.watched import ADVICE, Advice
 
 HEADER = """\
 # Findings
@@ -31,8 +32,8 @@ class Page(NamedTuple):
     url: str
 
 
-def of_rule(rule: Rule) -> Page:
-    """The page of a rule: its remedy is commands."""
+def of_rule(rule: Rule | Advice) -> Page:
+    """The page of a rule, or of what only `envcheck watch` finds: its remedy is commands."""
     return Page(rule.code, rule.title, rule.status.value, rule.because, rule.remedy, "sh", rule.url)
 
 
@@ -41,7 +42,7 @@ def of_check(check: Check) -> Page:
     return Page(check.code, check.title, f"lint {check.level.value}", check.because, check.remedy, "python", check.url)
 
 
-PAGES = {page.code: page for page in (*map(of_rule, RULES), *map(of_check, CHECKS))}
+PAGES = {page.code: page for page in (*map(of_rule, RULES), *map(of_rule, ADVICE), *map(of_check, CHECKS))}
 """Every code."""
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import typer
 
-from envcheck.cli import check, doctor, explain, lint, plan, replay, validate
+from envcheck.cli import check, doctor, explain, lint, plan, replay, validate, watch, wheel
 from envcheck.cli.app import app
 from envcheck.errors import EnvcheckError, InterruptedRunError
 
-COMMANDS = (validate, check, doctor, lint, plan, replay, explain)
+COMMANDS = (validate, check, doctor, watch, lint, plan, replay, explain, wheel)
 """The modules whose import registers a command."""
 
 
@@ -31,7 +31,8 @@ def stop_like_ctrl_c(_signum: int, _frame: object) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run a command line; the exit code. Nothing that happens ends in a traceback unless ENVCHECK_DEBUG is set."""
-    signal.signal(signal.SIGTERM, stop_like_ctrl_c)
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:  # nohup and its like are obeyed
+        signal.signal(signal.SIGTERM, stop_like_ctrl_c)
     try:
         app(args=list(argv), prog_name="envcheck", standalone_mode=True)
     except SystemExit as done:

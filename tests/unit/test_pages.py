@@ -10,6 +10,7 @@ from envcheck.errors import UsageError
 from envcheck.lint import CHECKS
 from envcheck.pages import PAGES, document, index, page
 from envcheck.rules import RULES
+from envcheck.rules.watched import ADVICE
 
 
 def test_the_page_of_a_code_is_found_in_any_case_and_a_near_miss_is_suggested() -> None:
@@ -30,7 +31,7 @@ def test_the_findings_page_is_generated_from_the_rules() -> None:
 
 
 def test_rules_and_lint_checks_share_one_list_of_codes_and_no_code() -> None:
-    assert len(PAGES) == len(RULES) + len(CHECKS)
+    assert len(PAGES) == len(RULES) + len(CHECKS) + len(ADVICE)
 
 
 def test_the_page_of_a_lint_check_holds_code_to_paste() -> None:

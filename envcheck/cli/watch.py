@@ -1,0 +1,141 @@
+"""`envcheck watch`: does this running program use the GPU?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from envcheck.cli.app import app, positive
+from envcheck.errors import UNMET, UsageError
+
+if TYPE_CHECKING:
+    from envcheck.watched import WatchReport
+
+WATCH_EPILOG = (
+    "Exit codes: the command's own, and its signal if one ended it; 127 no such command; 126 it cannot be executed; "
+    "with --require-gpu 1 where the command succeeded and its GPU use is not proven. "
+    "With --pid: 0 proven on the GPU; 1 not proven; 2 no such process."
+)
+
+
+@app.command(epilog=WATCH_EPILOG, context_settings={"allow_interspersed_args": False})
+def watch(
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The program and its arguments, after --.", metavar="-- COMMAND…")
+    ] = None,
+    pid: Annotated[int | None, typer.Option("--pid", help="Watch this running process and its children.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", help="With --pid: watch for so long. Default: until it ends, or Ctrl-C."),
+    ] = None,
+    native_log: Annotated[
+        bool,
+        typer.Option(
+            "--native-log",
+            help="Make MediaPipe 0.10.8 to 0.10.35 name its calculators; standard error then passes through a pipe.",
+        ),
+    ] = False,
+    require_gpu: Annotated[
+        bool, typer.Option("--require-gpu", help="Exit with 1 where the command succeeds and is not proven on the GPU.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the report to this file, not to standard error.")
+    ] = None,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Write the report as JSON to this file as well.")
+    ] = None,
+) -> None:
+    """Run a command, or attach to a running one, and say whether it works on the GPU.
+
+    The command keeps its standard streams, signals, terminal and exit code; the report comes after it has ended.
+    """
+    check_options(command, pid, seconds, attached_only=(native_log, require_gpu))
+    from envcheck.watch import session
+
+    outputs = Outputs(report, as_json)
+    if pid is not None:
+        session.attach(pid, os.environ, seconds=seconds, publish=outputs.publish)
+        raise typer.Exit(0 if outputs.proven else UNMET)
+    ended = session.launch(command or [], os.environ, native_log=native_log, publish=outputs.publish)
+    if ended.status == 0 and require_gpu and not outputs.proven:
+        raise typer.Exit(UNMET)
+    from envcheck.foreground import end_like
+
+    raise typer.Exit(end_like(ended))
+
+
+def check_options(
+    command: list[str] | None, pid: int | None, seconds: float | None, *, attached_only: tuple[bool, bool]
+) -> None:
+    """Raise UsageError where the options do not say what to watch."""
+    if not sys.platform.startswith("linux"):
+        raise UsageError(
+            "watch reads Linux' /proc, which this system does not have; nothing was run",
+            remedy="No MediaPipe wheel has GPU code on Windows; on macOS it uses Metal, which this does not see.",
+        )
+    if pid is None and not command:
+        raise UsageError(
+            "there is nothing to watch", remedy="envcheck watch -- python app.py\nenvcheck watch --pid 1234"
+        )
+    if pid is not None and command:
+        raise UsageError("--pid and a command exclude each other", remedy=f"envcheck watch --pid {pid}")
+    if pid is not None and any(attached_only):
+        raise UsageError(
+            "--native-log and --require-gpu need a command to start",
+            remedy="--pid already exits with 1 where GPU use is not proven.",
+        )
+    if seconds is not None:
+        if pid is None:
+            raise UsageError("--seconds needs --pid; a command is watched to its end")
+        positive("--seconds", seconds)
+
+
+class Outputs:
+    """Where the report goes. Files are opened before anything runs, so that a bad path does not waste a run."""
+
+    def __init__(self, report: Path | None, as_json: Path | None) -> None:
+        self._text = opened("--report", report)
+        self._json = opened("--json", as_json)
+        self.proven = False
+
+    def publish(self, report: WatchReport) -> None:
+        """Write it; a reader that has gone away is no error."""
+        from envcheck.model import Status
+        from envcheck.report.terminal import width_of
+        from envcheck.report.watch import render
+
+        self.proven = report.status is Status.PASS
+        if self._json is not None:
+            import msgspec
+
+            with self._json as file:
+                file.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+        if self._text is not None:
+            with self._text as file:
+                file.write(render(report, width=120))
+            return
+        say(render(report, width=width_of(sys.stderr)))
+
+
+def opened(option: str, path: Path | None) -> IO[str] | None:
+    """The file, emptied; None where there is none."""
+    if path is None:
+        return None
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{option} {path} cannot be written: {error.strerror}") from None
+
+
+def say(text: str) -> None:
+    """Text to standard error, in what its encoding can take."""
+    encoding = sys.stderr.encoding or "utf-8"
+    try:
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,124 @@
+"""What was seen of a program -> findings, the root cause first. Causes that a cell can have too keep their code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from envcheck.model import Finding, Unread
+from envcheck.rules import BY_CODE as RULES
+from envcheck.rules.watched import BY_CODE as TEXTS
+from envcheck.watch import judging
+from envcheck.watch import witnesses as seen
+from envcheck.watch.judging import Answer
+from envcheck.watched import Place, Watched
+
+CLIENTS = frozenset({"docker", "podman", "nerdctl", "kubectl", "ssh", "systemd-run", "crictl", "lxc", "machinectl"})
+SHOWN = 5
+Cause = Callable[[Watched, Answer], str | None]
+
+
+def findings(watched: Watched, answer: Answer) -> tuple[Finding, ...]:
+    """Why the verdict is what it is, and what to do; empty where there is nothing to mend."""
+    told = ((code, cause(watched, answer)) for code, cause in CAUSES.items())
+    return tuple(finding(code, saw) for code, saw in told if saw is not None)
+
+
+def finding(code: str, saw: str) -> Finding:
+    """A finding in the words of its page."""
+    text = TEXTS[code] if code in TEXTS else RULES[code]
+    return Finding(
+        code=code,
+        status=text.status,
+        summary=f"{text.title}: {saw}",
+        because=text.because,
+        remedy=text.remedy,
+        url=text.url,
+    )
+
+
+def on(place: Place) -> Cause:
+    """A cause that is the verdict itself."""
+    return lambda _watched, answer: answer.because if answer.place is place else None
+
+
+def handed_over(watched: Watched, answer: Answer) -> str | None:
+    """The command is a client of a service."""
+    name = watched.command[0].rsplit("/", 1)[-1] if watched.command else ""
+    return name if name in CLIENTS and answer.place in (Place.ON_CPU, Place.UNKNOWN) else None
+
+
+def forbidden(watched: Watched, answer: Answer) -> str | None:
+    """A process that the system does not let us look into."""
+    del answer
+    spot = judging.blind_spot(watched)
+    return spot if "does not let" in spot else None
+
+
+def too_little(watched: Watched, answer: Answer) -> str | None:
+    """The run was too short, or much of it went unseen."""
+    if answer.place is not Place.UNKNOWN or forbidden(watched, answer):
+        return None
+    return answer.because if answer.settle == judging.LONGER else None
+
+
+def no_driver(watched: Watched, answer: Answer) -> str | None:
+    """There is no NVIDIA driver, and the program wanted a GPU or might have."""
+    without = isinstance(watched.gpus, Unread) and isinstance(watched.kernel_driver, Unread)
+    if not without or answer.place not in (Place.ON_CPU, Place.ON_SOFTWARE_GL):
+        return None
+    return "; ".join(entry.reason for entry in (watched.gpus, watched.kernel_driver) if isinstance(entry, Unread))
+
+
+def untouched(watched: Watched, answer: Answer) -> str | None:
+    """On the CPU, and no GL driver anywhere."""
+    if answer.place is not Place.ON_CPU or driver_loaded(watched):
+        return None
+    return answer.because
+
+
+def context_alone(watched: Watched, answer: Answer) -> str | None:
+    """A GL driver that does nothing, or nothing that could be seen."""
+    if answer.place is Place.ON_CPU and driver_loaded(watched):
+        return answer.because
+    loaded = any(judging.driver_says_something(process) for process in seen.subjects(watched))
+    return answer.because if answer.place is Place.UNKNOWN and loaded else None
+
+
+def driver_loaded(watched: Watched) -> bool:
+    """True where any GL driver is mapped in a process that was asked about."""
+    return any(judging.driver_says_something(process) for process in seen.subjects(watched))
+
+
+def silent_log(watched: Watched, answer: Answer) -> str | None:
+    """The native log was asked for and said nothing of calculators."""
+    log = watched.log
+    if log is None or log.calculators or answer.place is Place.ON_GPU:
+        return None
+    return ", ".join(log.silencers) or "no line of it was seen on standard error"
+
+
+def left_behind(watched: Watched, answer: Answer) -> str | None:
+    """Processes that outlive the command."""
+    del answer
+    left = [process for process in watched.processes if process.alive]
+    if watched.mode != "launch" or not left:
+        return None
+    more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+    return ", ".join(seen.named(process) for process in left[:SHOWN]) + more
+
+
+CAUSES: dict[str, Cause] = {
+    "RES610": handed_over,
+    "RES608": forbidden,
+    "RES609": too_little,
+    "GPU105": no_driver,
+    "GPU103": on(Place.CONTRADICTORY),
+    "GPU104": on(Place.ON_OTHER_GPU),
+    "EGL207": on(Place.ON_SOFTWARE_GL),
+    "GPU122": on(Place.CUDA_ONLY),
+    "GPU120": untouched,
+    "GPU121": context_alone,
+    "MPP416": silent_log,
+    "RES611": left_behind,
+}
+"""When each code is given; the order is that of causes before consequences."""

@@ -1,0 +1,171 @@
+"""What Linux' /proc tells of one process: bytes in, records out, and the few reads that bring the bytes.
+
+A file that is gone means that the process is; one that may not be read is Unread, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from envcheck.record import Unread
+
+PROC = "/proc"
+TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+PATH = re.compile(rb" (/[^\n]+)$", re.MULTILINE)
+TELLING = re.compile(
+    r"(lib(EGL|GLES|GLX|GLdispatch|GL\.|OpenGL|gbm|nvidia|cuda|gallium|OpenCL|LLVM|vulkan|vk_|d3d12|swiftshader|mediapipe)"
+    r"|swrast_|kms_swrast|zink_|iris_|i915_|i965_|crocus_|radeonsi_|r[36]00_|nouveau_|d3d12_|virtio_gpu|vmwgfx_|_framework_bindings)"
+    r"[^/]*$"
+)
+"""Names of libraries that say something: GL and its drivers, CUDA's, MediaPipe's own."""
+DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|nvhost|nvmap)")
+GL_THREAD = re.compile(r"^(llvmpipe-\d|softpipe|Marl|mediapipe_gl)")
+RASTER_THREAD = re.compile(r"^llvmpipe-\d")
+COMPUTE_POOL = "llvmpipe compute"
+"""The name given here to llvmpipe's compute threads. They have none of their own: Mesa starts as many of them as it has
+rasteriser threads, right after those, so they are the next in the order of thread ids."""
+
+
+class Stat(NamedTuple):
+    """The telling fields of /proc/PID/stat; times in ticks. `start` with the pid names a process for good."""
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    ticks: int
+    """Of the process itself, user and system."""
+    children_ticks: int
+    """Of children that ended and were waited for."""
+    threads: int
+    start: int
+    size: int
+    """Bytes of virtual memory."""
+
+
+def parse_stat(text: bytes) -> Stat | None:
+    """The fields of a stat file; a name may hold spaces and parentheses. None where it is none."""
+    head, _, rest = text.rpartition(b")")
+    pid, _, name = head.partition(b" (")
+    fields = rest.split()
+    try:
+        user, system, children_user, children_system = (int(field) for field in fields[11:15])
+        return Stat(
+            pid=int(pid),
+            name=name.decode(errors="replace"),
+            state=fields[0].decode(errors="replace"),
+            parent=int(fields[1]),
+            ticks=user + system,
+            children_ticks=children_user + children_system,
+            threads=int(fields[17]),
+            start=int(fields[19]),
+            size=int(fields[20]),
+        )
+    except (ValueError, IndexError):
+        return None
+
+
+def telling_libraries(maps: bytes) -> frozenset[str]:
+    """The paths of telling libraries in a maps file."""
+    paths = (path.decode(errors="replace").removesuffix(" (deleted)") for path in set(PATH.findall(maps)))
+    return frozenset(path for path in paths if TELLING.match(path.rsplit("/", 1)[-1]))
+
+
+def telling_threads(names: dict[int, str]) -> dict[int, str]:
+    """The threads that belong to GL, by id; llvmpipe's compute threads among them, which have no name of their own."""
+    order = sorted(names)
+    telling = {tid: names[tid] for tid in order if GL_THREAD.match(names[tid])}
+    raster = [tid for tid in order if RASTER_THREAD.match(names[tid])]
+    after = [tid for tid in order if raster and tid > raster[-1]][: len(raster)]
+    return telling | {
+        tid: COMPUTE_POOL for tid in after if not names[tid].startswith("mediapipe") and ":" not in names[tid]
+    }
+
+
+def stat_of(pid: int, thread: int | None = None) -> Stat | None:
+    """A process' or a thread's stat; None where there is no such process."""
+    path = f"{PROC}/{pid}/stat" if thread is None else f"{PROC}/{pid}/task/{thread}/stat"
+    try:
+        return parse_stat(contents(path))
+    except OSError:
+        return None
+
+
+def libraries_of(pid: int) -> frozenset[str] | Unread:
+    """Telling libraries that a process has mapped now, or why nobody can look."""
+    try:
+        return telling_libraries(contents(f"{PROC}/{pid}/maps"))
+    except OSError as error:
+        return denied(error, pid)
+
+
+def devices_of(pid: int) -> frozenset[str] | Unread:
+    """GPU device files that a process has open now, or why nobody can look."""
+    folder = f"{PROC}/{pid}/fd"
+    found = set()
+    try:
+        for descriptor in os.listdir(folder):  # noqa: PTH208 - a hundred Path objects a second are not free
+            target = target_of(f"{folder}/{descriptor}")
+            if DEVICE.match(target):
+                found.add(target)
+    except OSError as error:
+        return denied(error, pid)
+    return frozenset(found)
+
+
+def target_of(link: str) -> str:
+    """What a descriptor leads to; empty where it was closed meanwhile."""
+    try:
+        return os.readlink(link)  # noqa: PTH115 - see above
+    except OSError:
+        return ""
+
+
+def threads_of(pid: int) -> dict[int, str]:
+    """Telling threads by id; none where they cannot be read."""
+    names = {}
+    for tid in numbers_in(f"{PROC}/{pid}/task"):
+        with suppress(OSError):
+            names[tid] = contents(f"{PROC}/{pid}/task/{tid}/comm").decode(errors="replace").rstrip("\n")
+    return telling_threads(names)
+
+
+def denied(error: OSError, pid: int) -> Unread:
+    """Why a process cannot be looked into."""
+    if isinstance(error, PermissionError):
+        return Unread(reason=f"process {pid} is {owner_of(pid)}, and the system does not let this user look into it")
+    return Unread(reason=f"process {pid}: {error.strerror or error}")
+
+
+def owner_of(pid: int) -> str:
+    """Whose a process is, in words."""
+    try:
+        uid = Path(f"{PROC}/{pid}").stat().st_uid
+    except OSError:
+        return "another user's"
+    return "protected (not dumpable)" if uid == os.getuid() else f"user {uid}'s"
+
+
+def numbers_in(folder: str) -> list[int]:
+    """The numbers among the names of a folder of /proc; none where it cannot be listed."""
+    try:
+        return [int(name) for name in os.listdir(folder) if name.isdecimal()]  # noqa: PTH208 - see above
+    except OSError:
+        return []
+
+
+def contents(path: str) -> bytes:
+    """The bytes of a file of /proc, which has no size to ask for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, 1 << 18):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)

@@ -95,8 +95,8 @@ def workers(program: Program) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
         elif isinstance(call.func, ast.Attribute) and call.func.attr in HANDED and call.args:
             pools = [value for value in program.values.of(call.func.value) if value.path.removesuffix("()") in POOLS]
             if pools:
-                passed = [node for argument in call.args[1:] for node in ast.walk(argument)]
-                yield pools[0].node or call, [*functions(program, call.args[0]), *passed]
+                handed = [node for argument in call.args[1:] for node in ast.walk(argument)]
+                yield pools[0].node or call, [*functions(program, call.args[0]), *handed]
     for node in program.scopes.nodes:
         if isinstance(node, ast.ClassDef) and any(program.values.names(base) & PROCESS for base in node.bases):
             yield node, [n for m in node.body if getattr(m, "name", "") == "run" for n in own_nodes(m)]

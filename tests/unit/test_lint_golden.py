@@ -1,4 +1,4 @@
-"""Snippets with what must be found in them, at the very line: `# <- SRC804` or `# <- SRC804@COLUMN`; nothing else may be.
+"""Snippets with what must be found in them, at the very line and nowhere else: `# <- SRC804`, `# <- SRC804@COLUMN`.
 
 Each `*.bad.txt` has a healthy twin, `*.good.txt`.
 """

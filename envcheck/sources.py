@@ -26,6 +26,18 @@ def read_sources(env: Mapping[str, str], cwd: Path) -> Sources:
     return resolve_sources(env, pip, shared, project, folder)
 
 
+def read_settings(env: Mapping[str, str], cwd: Path) -> Sources:
+    """The same for whoever is not uv: what uv would read by itself is among the variables too."""
+    home = Path(env.get("HOME") or Path.home())
+    pip = read_pip(_existing(pip_files(env, home, Path(sys.prefix), sys.platform)), env)
+    shared: dict[str, Any] = {}
+    for file in _existing(uv_files(env, home)):  # the first one wins
+        shared = {**_toml(file), **shared}
+    alone = env.get("UV_CONFIG_FILE") or env.get("UV_NO_CONFIG")
+    folder, project = (cwd, {}) if alone else _project_settings(cwd)
+    return resolve_sources(env, pip, (), {**shared, **project}, folder)
+
+
 def _project_settings(cwd: Path) -> tuple[Path, Mapping[str, Any]]:
     """The nearest uv.toml, or pyproject.toml with a tool.uv table, as uv itself would look for them, and its folder."""
     for folder in (cwd, *cwd.parents):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -44,6 +44,7 @@ Answer = TypeVar("Answer")
 BESIDE = frozenset({"BEN505"})
 """What is true of every doctor's visit and needs no finding: nothing was run, so nothing is proven."""
 NO_MEDIAPIPE = "MPP413"
+PACKAGES = "MPP"
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,11 @@ def ask_inside(
 ) -> tuple[Asked[GlContext], Asked[Facts], Asked[CudaDriver]]:
     """The questions that the environment's own interpreter must answer."""
     from envcheck.cell.glprobe import observe_gl
+    from envcheck.cell.observe import observe_facts
 
     gl = Asked(lambda: observe_gl(python, env, deadline_s))
-    return gl, Asked(lambda: NOT_LOOKED), Asked(lambda: NOT_LOOKED)
+    facts = Asked(lambda: observe_facts(python, env, deadline_s))
+    return gl, facts, Asked(lambda: NOT_LOOKED)
 
 
 def observe_nvml(env: Mapping[str, str], deadline_s: float) -> Nvml | Unread:
@@ -143,10 +146,9 @@ def diagnose(evidence: Evidence, chosen: Choice, env: Mapping[str, str]) -> Diag
     from envcheck.rules import findings
 
     found = findings(evidence, judge(evidence))
-    own = str(chosen.python) == sys.executable
     diagnosis = Diagnosis(
         host=evidence.host,
-        findings=root_first([one for one in found if is_news(one, own=own)]),
+        findings=root_first(news(found, own=str(chosen.python) == sys.executable)),
         python=str(chosen.python),
         chosen=chosen.because,
         facts=evidence.facts,
@@ -156,9 +158,11 @@ def diagnose(evidence: Evidence, chosen: Choice, env: Mapping[str, str]) -> Diag
     return cleaned(diagnosis, env)
 
 
-def is_news(finding: Finding, *, own: bool) -> bool:
-    """False for what is true of every visit, and for a MediaPipe that is missing where nobody said it should be."""
-    return finding.code not in BESIDE and not (own and finding.code == NO_MEDIAPIPE)
+def news(findings: Sequence[Finding], *, own: bool) -> list[Finding]:
+    """The findings without what is true of every visit; where envcheck's own interpreter was asked because nobody
+    named one, that MediaPipe is missing in it says nothing, nor do its other packages."""
+    empty = own and any(finding.code == NO_MEDIAPIPE for finding in findings)
+    return [one for one in findings if one.code not in BESIDE and not (empty and one.code.startswith(PACKAGES))]
 
 
 def root_first(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -25,6 +25,8 @@ from envcheck.report.terminal import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.text import Text
 
@@ -39,16 +41,27 @@ def render(diagnosis: Diagnosis, *, width: int, colour: bool, encoding: str = "u
     """The screen. `encoding` is the stream's: what it cannot take is written in ASCII."""
     buffer = io.StringIO()
     console = console_on(buffer, width=width, colour=colour)
-    failed = [finding for finding in diagnosis.findings if finding.status is Status.FAIL]
+    asked = tuple(finding for finding in diagnosis.findings if finding.status is not Status.SKIP)
+    failed = [finding for finding in asked if finding.status is Status.FAIL]
     if failed:
-        rest = tuple(finding for finding in diagnosis.findings if finding is not failed[0])
-        show_cause(console, cause_of(failed[0], rest))
+        show_cause(console, cause_of(failed[0], tuple(finding for finding in asked if finding is not failed[0])))
     else:
-        show_nothing_found(console, diagnosis)
+        show_nothing_found(console, diagnosis, asked)
+    for reason, codes in waiting(diagnosis.findings).items():
+        show_labelled(console, "later", f"{', '.join(codes)} ({reason})")
     show_facts(console, diagnosis)
     console.print()
-    show_wrapped(console, "", ending(len(failed), len(diagnosis.findings) - len(failed)))
+    show_wrapped(console, "", ending(len(failed), len(asked) - len(failed)))
     return written(buffer, encoding)
+
+
+def waiting(findings: Sequence[Finding]) -> dict[str, list[str]]:
+    """Codes of rules that were not asked because another failed, by the reason."""
+    found: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.status is Status.SKIP:
+            found.setdefault(seen_in(finding) or finding.summary, []).append(finding.code)
+    return found
 
 
 def cause_of(root: Finding, rest: tuple[Finding, ...]) -> Cause:
@@ -56,7 +69,7 @@ def cause_of(root: Finding, rest: tuple[Finding, ...]) -> Cause:
     return Cause(root, title_of(root), ((seen_in(root), ()),), rest)
 
 
-def show_nothing_found(console: Console, diagnosis: Diagnosis) -> None:
+def show_nothing_found(console: Console, diagnosis: Diagnosis, besides: Sequence[Finding]) -> None:
     """What it means that no finding speaks against the GPU: not much."""
     from rich.text import Text
 
@@ -65,7 +78,7 @@ def show_nothing_found(console: Console, diagnosis: Diagnosis) -> None:
     show_labelled(console, "but", "; ".join(f"could not look at {what}" for what in unseen(diagnosis)))
     show_labelled(console, "why", "Nothing is proven by that: only a run shows which device does the work.")
     show_remedy(console, PROVE)
-    for other in diagnosis.findings:
+    for other in besides:
         show_labelled(console, "also", f"{other.code} {shortened(other.summary)} (envcheck explain {other.code})")
 
 

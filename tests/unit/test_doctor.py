@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from envcheck.doctor import Asked, cleaned, encode, exit_code, is_news, root_first
+from envcheck.doctor import Asked, cleaned, encode, exit_code, news, root_first
 from envcheck.errors import EnvcheckError
 from envcheck.existing import Choice
 from envcheck.model import Finding, GlContext, Host, Status, Unread
@@ -35,12 +35,18 @@ def test_only_a_failure_makes_the_exit_code_1() -> None:
 
 
 def test_that_nothing_was_run_is_no_news() -> None:
-    assert not is_news(finding("BEN505", Status.UNKNOWN), own=False)
+    assert news([finding("BEN505", Status.UNKNOWN), FAILURE], own=False) == [FAILURE]
 
 
 def test_a_missing_mediapipe_is_news_only_where_somebody_named_the_environment() -> None:
-    assert is_news(finding("MPP413"), own=False)
-    assert not is_news(finding("MPP413"), own=True)
+    found = [FAILURE, finding("MPP413"), finding("MPP410", Status.SKIP)]
+
+    assert news(found, own=False) == found
+    assert news(found, own=True) == [FAILURE]
+
+
+def test_what_is_wrong_with_a_mediapipe_beside_envcheck_is_news() -> None:
+    assert news([finding("MPP410")], own=True) == [finding("MPP410")]
 
 
 def test_the_json_keeps_its_contract() -> None:

@@ -146,12 +146,13 @@ def test_a_doubt_before_a_failure_is_not_the_root() -> None:
     assert text.endswith("1 finding speaks against the GPU, 1 besides – exit 1\n")
 
 
-def test_a_rule_that_waits_for_another_is_told_besides() -> None:
-    skipped = finding("EGL202", Status.SKIP, "a title: not asked, because GPU105 failed")
+def test_rules_that_wait_for_another_are_told_in_one_line() -> None:
+    reason = "not looked at, because GPU105 was found"
+    skipped = tuple(finding(code, Status.SKIP, f"a title: {reason}") for code in ("GPU106", "EGL202"))
+    text = text_of(replace(HERE, findings=(finding("GPU105"), *skipped)))
 
-    assert "also   EGL202 a title: not asked, because GPU105 failed" in text_of(
-        replace(HERE, findings=(finding("GPU105"), skipped))
-    )
+    assert f"later  GPU106, EGL202 ({reason})" in text
+    assert text.endswith("1 finding speaks against the GPU – exit 1\n")
 
 
 def test_where_nothing_fails_nothing_is_proven_and_the_proof_is_named() -> None:

@@ -142,7 +142,8 @@ class Packages(Record, frozen=True, tag_field="kind", tag="packages"):
 
     `shadowed` is the path of a module named mediapipe or cv2 that hides the installed one, empty if none does.
     `conda` is the prefix where the interpreter is conda's. `libstdcxx` is the newest GLIBCXX_x.y.z of the prefix' own
-    libstdc++, empty where it has none.
+    libstdc++, empty where it has none. `outside` is what only the user's own run finds, in PYTHONPATH and in the user's
+    site-packages: envcheck asks the interpreter in isolation (python -I), which searches neither.
     """
 
     python: str
@@ -154,6 +155,7 @@ class Packages(Record, frozen=True, tag_field="kind", tag="packages"):
     conda: str = ""
     libstdcxx: str = ""
     shadowed: str = ""
+    outside: tuple[Distribution, ...] = ()
 
 
 class Resources(Record, frozen=True):

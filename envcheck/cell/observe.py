@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from msgspec.structs import replace
 
-from envcheck.facts import Facts
-from envcheck.model import CudaRuntime, GpuSample, Nvml, Unread
+from envcheck.errors import InterruptedRunError
+from envcheck.facts import Facts, Packages
+from envcheck.model import CudaDriver, CudaRuntime, GpuSample, Nvml, Unread
 from envcheck.payload import BOOTSTRAP, preamble
-from envcheck.probes.answers import parse_answer, parse_sample
+from envcheck.probes.answers import Seen, parse_answer, parse_last, parse_sample
 from envcheck.probes.host import parse_facts
-from envcheck.process import Conversation, run
+from envcheck.process import Completed, Conversation, run
 from envcheck.redact import redact
 
 SAMPLE_DEADLINE_S = 20.0
@@ -29,9 +31,48 @@ def observe_cuda(python: Sequence[str], env: Mapping[str, str], deadline_s: floa
 
 def observe_facts(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Facts | Unread:
     """What the interpreter `python` sees around itself. Where packages cannot be listed, the rest is there."""
+    packages: list[Packages | Unread] = []
+    beside = threading.Thread(target=lambda: packages.append(observe_packages(python, env, deadline_s)), daemon=True)
+    beside.start()
     output = one_shot(HOST_PAYLOADS, python, env, deadline_s)
-    facts = output if isinstance(output, Unread) else parse_facts(output)
+    beside.join()
+    found = packages[0] if packages else Unread(reason="the packages probe could not be started")
+    facts = output if isinstance(output, Unread) else parse_facts(output, found)
     return facts if isinstance(facts, Unread) else redacted(facts, env)
+
+
+def observe_packages(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Packages | Unread:
+    """What is installed in the interpreter `python`."""
+    try:
+        done = ask("packages", python, env, deadline_s)
+    except InterruptedRunError as error:  # the main thread learns of it by itself
+        return Unread(reason=error.message)
+    found = last_answer(done, "packages", Packages)
+    if isinstance(found, Packages) and isinstance(found.opencv, Unread) and not done.succeeded:
+        return replace(found, opencv=Unread(reason=f"{found.opencv.reason} ({done.describe()})"))
+    return found
+
+
+def observe_cuda_driver(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> CudaDriver | Unread:
+    """The CUDA driver library as `python` loads it; a cuInit that hangs is ended at the deadline."""
+    return last_answer(ask("cudadriver", python, env, deadline_s), "cudadriver", CudaDriver)
+
+
+def ask(payload: str, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Completed:
+    """What became of a payload (or several, by name) that is sent, answers and ends."""
+    return run([*python, "-I", "-c", BOOTSTRAP], stdin=preamble(*payload.split()), env=env, deadline_s=deadline_s)
+
+
+def last_answer(done: Completed, payload: str, kind: type[Seen]) -> Seen | Unread:
+    """The last whole answer of a payload that says what it knows before it tries what may end it."""
+    if not done.started:
+        return Unread(reason=done.reason)
+    if not done.stdout.strip():
+        return Unread(reason=f"the {payload} probe ended without an answer ({done.describe()})")
+    seen = parse_last(done.stdout, kind)
+    if isinstance(seen, Unread) and not done.succeeded:
+        return Unread(reason=f"{seen.reason} ({done.describe()})")
+    return seen
 
 
 def redacted(facts: Facts, env: Mapping[str, str]) -> Facts:
@@ -49,7 +90,7 @@ def cleaned(variables: Mapping[str, str], env: Mapping[str, str]) -> dict[str, s
 
 def one_shot(payload: str, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> bytes | Unread:
     """What a payload (or several, by name) that is sent, answers and ends has printed; or why there is none."""
-    done = run([*python, "-I", "-c", BOOTSTRAP], stdin=preamble(*payload.split()), env=env, deadline_s=deadline_s)
+    done = ask(payload, python, env, deadline_s)
     if not done.started:
         return Unread(reason=done.reason)
     if done.timed_out:

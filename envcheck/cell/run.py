@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from envcheck.cell.experiment import design, look_at, measure, time_alone, warm_up
 from envcheck.cell.glprobe import observe_gl
-from envcheck.cell.observe import NvmlSampler, observe_cuda
+from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_cuda_driver, observe_facts
 from envcheck.cell.window import Windows
 from envcheck.cell.worker import Material, Worker, start_worker
+from envcheck.facts import Facts
 from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
 
 LOOK_MS = 200.0
@@ -48,8 +49,12 @@ def observe_cell(
     if python:
         progress("asking EGL")
         facts["gl"] = observe_gl(python, setting.env, setting.deadline_s)
+        seen = observe_facts(python, setting.env, setting.deadline_s)
+        facts["facts"] = seen
         if cell.axes.cuda is not None:
             facts["cuda"] = observe_cuda(python, setting.env, setting.deadline_s)
+        if cell.axes.cuda is not None or has_cuda_driver(seen):
+            facts["cuda_driver"] = observe_cuda_driver(python, setting.env, setting.deadline_s)
         facts |= run_workers(python, setting, progress)
         facts |= {"model": setting.model, "frames": setting.material.frames.record}
     evidence = Evidence(
@@ -61,6 +66,14 @@ def observe_cell(
         recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     return replace(evidence, **facts)
+
+
+def has_cuda_driver(facts: Facts | Unread) -> bool:
+    """True where the loader finds a libcuda, which may work or not."""
+    if isinstance(facts, Unread):
+        return False
+    looked = [found for found in (facts.driver.libraries, facts.cuda.compat) if not isinstance(found, Unread)]
+    return any(file.loadable and file.name == "libcuda.so.1" for found in looked for file in found)
 
 
 def run_workers(python: Sequence[str], setting: Setting, progress: Callable[[str], None]) -> dict[str, object]:

@@ -6,9 +6,10 @@ from typing import TypeVar
 
 import msgspec
 
-from envcheck.model import CudaRuntime, GlContext, GpuSample, Nvml, Unread
+from envcheck.facts import Packages
+from envcheck.model import CudaDriver, CudaRuntime, GlContext, GpuSample, Nvml, Unread
 
-Seen = TypeVar("Seen", GlContext, CudaRuntime, Nvml)
+Seen = TypeVar("Seen", GlContext, CudaRuntime, CudaDriver, Nvml, Packages)
 
 QUOTE = 200
 """Characters of an answer that is none that are quoted in the reason."""

@@ -8,6 +8,7 @@ from envcheck.model import Says
 
 SOFTWARE = re.compile(r"llvmpipe|softpipe|swrast|swiftshader|software|lavapipe|microsoft basic render", re.IGNORECASE)
 NVIDIA_DRIVER = re.compile(r"\bNVIDIA \d+(\.\d+)+")
+NOTHING_NAMED = frozenset({"", "(null)"})
 INDIRECT = re.compile(r"mesa|d3d12|zink|virgl|nouveau|angle|venus", re.IGNORECASE)
 
 
@@ -16,7 +17,7 @@ def classify(renderer: str, version: str, vendor: str = "") -> Says:
 
     NVIDIA hardware behind Mesa (nouveau, zink), D3D12 or a virtual GPU is OTHER_GPU: not the driver that was asked for.
     """
-    if not renderer.strip():
+    if renderer.strip() in NOTHING_NAMED:
         return Says.CANNOT_KNOW
     if SOFTWARE.search(renderer):
         return Says.SOFTWARE

@@ -5,7 +5,7 @@ Fooled by: a vendor library that enumerates a device of its own. Against that: i
 
 from __future__ import annotations
 
-from envcheck.judge.witnesses.common import WORDS
+from envcheck.judge.witnesses.common import WORDS, of_another_driver, spoken_version
 from envcheck.model import EglDevice, Evidence, GlContext, Says, Unread, Witness
 from envcheck.probes import renderer
 
@@ -16,6 +16,9 @@ NEEDS = "a device of NVIDIA's driver whose context has the renderer of the defau
 def testify(evidence: Evidence) -> Witness:
     """What the enumeration tells of the default display."""
     says, saw = statement(evidence.gl)
+    spoken = spoken_version(evidence.gl.version) if isinstance(evidence.gl, GlContext) else ()
+    if says is Says.HARDWARE and (amiss := of_another_driver(evidence, spoken)):
+        return Witness(NAME, Says.CONTRADICTS, f"{saw}; {amiss}", NEEDS, WORDS)
     return Witness(NAME, says, saw, NEEDS, WORDS)
 
 

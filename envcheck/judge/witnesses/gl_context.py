@@ -20,8 +20,8 @@ def testify(evidence: Evidence) -> Witness:
         return Witness(NAME, Says.CANNOT_KNOW, gl.reason, NEEDS, WORDS)
     if gl.path == "none":
         return Witness(NAME, Says.NOTHING, f"no context: {gl.error}", NEEDS, WORDS)
-    saw = f"{gl.renderer} ({gl.version}), vendor {gl.vendor}"
-    says = renderer.classify(gl.renderer, gl.version, gl.vendor)
+    saw = f"{gl.renderer} ({gl.version}), vendor {gl.vendor}, EGL by {gl.egl_vendor or 'nobody'}"
+    says = renderer.classify(gl.renderer, gl.version, f"{gl.vendor} {gl.egl_vendor}")
     amiss = of_another_driver(evidence, spoken_version(gl.version)) if says is Says.HARDWARE else ""
     if amiss:
         return Witness(NAME, Says.CONTRADICTS, f"{saw}; {amiss}", NEEDS, WORDS)

@@ -50,7 +50,8 @@ def page(code: str) -> str:
     """The page of one code. An unknown code is a usage error that names the nearest."""
     found = PAGES.get(code.upper())
     if found is None:
-        near = difflib.get_close_matches(code.upper(), PAGES, n=3)
+        typed = code.upper().replace("O", "0")  # no family has that letter
+        near = difflib.get_close_matches(typed, PAGES, n=3)
         hint = f"Did you mean {', '.join(near)}?" if near else "`envcheck explain` lists all codes."
         raise UsageError(f"there is no finding {code!r}", remedy=hint)
     head = f"{found.code}  {found.title}  [{found.kind}]"

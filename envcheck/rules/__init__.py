@@ -7,20 +7,44 @@ BEN5xx measurement, RES6xx processes and resources, CUD7xx CUDA, SRC8xx source c
 from __future__ import annotations
 
 from envcheck.model import Evidence, Finding, Judgement
-from envcheck.rules import ben, cud, egl, gpu, mpp, res
+from envcheck.rules import (
+    ben,
+    ctr,
+    cud,
+    egl,
+    egl_files,
+    egl_steering,
+    gpu,
+    gpu_state,
+    load,
+    mpp,
+    packages,
+    platforms,
+    res,
+)
 from envcheck.rules.rule import Case, Rule, apply
 
 RULES: tuple[Rule, ...] = (
     *mpp.BUILD,
     *cud.BUILD,
-    *gpu.RULES,
+    *platforms.RULES,
+    *ctr.RULES,
+    *gpu.DRIVER,
+    *egl_files.RULES,
+    *egl_steering.RULES,
     *res.RULES,
+    *mpp.LIBRARIES,
+    *packages.RULES,
     *mpp.RUN,
+    *gpu.VERDICTS,
     *egl.RULES,
     *ben.RULES,
     *cud.RUN,
+    *gpu_state.RULES,
+    *load.RULES,
 )
-"""Every rule, causes before consequences; what is beside the question (CUDA at run time) comes last."""
+"""Every rule, causes before consequences: what was known before, platform, container, driver, EGL's files and what
+steers EGL, packages; then what the run itself said; last what is beside the question (CUDA at run time, remarks)."""
 
 BY_CODE = {rule.code: rule for rule in RULES}
 

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from envcheck.model import CudaRuntime, Status, Unread
+from envcheck.facts import LibraryFile, OpenCv, TensorFlow
+from envcheck.model import CudaDriver, CudaRuntime, Status, Unread, Verdict
 from envcheck.rules.rule import Case, Rule, foreseen
+from envcheck.rules.world import (
+    default_missed,
+    driver_version,
+    facts_of,
+    looked_only,
+    missed,
+    module_of,
+    on_linux,
+    packages_of,
+)
 
 COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/"
+FORWARD = "https://docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html"
+ERRORS = "https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html"
+NOT_SERVED = 804
+"""CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE."""
 
 
 def runtime_unserved(case: Case) -> str | None:
@@ -19,6 +34,66 @@ def runtime_missing(case: Case) -> str | None:
     ran = case.evidence.cpu.outcome != "not-run"
     cuda = case.evidence.cuda
     return cuda.reason if ran and case.evidence.cell.axes.cuda and isinstance(cuda, Unread) else None
+
+
+def compat_libraries(case: Case) -> tuple[LibraryFile, ...]:
+    """libcuda of a forward-compatibility package."""
+    facts = facts_of(case)
+    found = facts.cuda.compat if facts else ()
+    return found if isinstance(found, tuple) else ()
+
+
+def compat_in_front(case: Case) -> str | None:
+    """A forward-compatibility libcuda is the one that is loaded, and the driver or GPU is none that it serves.
+
+    cuInit's own answer decides where there is one; else the driver branches that the library names.
+    """
+    driver, facts, module = case.evidence.cuda_driver, facts_of(case), module_of(case)
+    if isinstance(driver, CudaDriver):
+        if driver.code != NOT_SERVED:
+            return None
+        return f"{driver.library}, driver {driver_version(case) or 'not known'}, cuInit: {driver.code} {driver.error}"
+    front = [one for one in compat_libraries(case) if one.loadable]
+    if facts is None or module is None or not front or not isinstance(facts.cuda.compat_branches, tuple):
+        return None
+    branch = module.version.partition(".")[0]
+    served = ", ".join(map(str, facts.cuda.compat_branches))
+    if branch in map(str, facts.cuda.compat_branches) or front[0].version.partition(".")[0] == branch:
+        return None
+    return f"{front[0].target} serves the branches {served}, and the driver is {module.version}"
+
+
+def compat_status(case: Case) -> Status:
+    """MediaPipe does not need CUDA: FAIL only where the cell asks for it and nothing better is proven."""
+    wanted = case.evidence.cell.axes.cuda is not None and case.judgement.verdict is not Verdict.ACCELERATED
+    return Status.FAIL if wanted else Status.UNKNOWN
+
+
+def driver_refuses(case: Case) -> str | None:
+    """cuInit fails, and not for forward compatibility."""
+    driver = case.evidence.cuda_driver
+    if not isinstance(driver, CudaDriver) or driver.code in (0, NOT_SERVED):
+        return None
+    return f"cuInit: {driver.code} {driver.error} ({driver.library})".replace("  ", " ")
+
+
+def cuda_beside(case: Case) -> str | None:
+    """Packages that come with CUDA, where a user may take them for a reason."""
+    packages = packages_of(case)
+    if packages is None:
+        return None
+    seen = [
+        f"{one.name} {one.version}"
+        for one in packages.distributions
+        if one.name.lower() in ("torch", "tensorflow-gpu") and "cpu" not in one.version
+    ]
+    tensorflow, opencv = packages.tensorflow, packages.opencv
+    if isinstance(tensorflow, TensorFlow) and tensorflow.cuda:
+        sees = "" if isinstance(tensorflow.gpus, Unread) else f", sees {', '.join(tensorflow.gpus) or 'no GPU'}"
+        seen.append(f"TensorFlow {tensorflow.version} for CUDA {tensorflow.cuda}{sees}")
+    if isinstance(opencv, OpenCv) and opencv.cuda is True:
+        seen.append("OpenCV built with CUDA")
+    return ", ".join(seen) or None
 
 
 BUILD = (
@@ -64,6 +139,43 @@ RUN = (
         because="Other packages of this environment that use CUDA will fail. MediaPipe does not use CUDA, so its verdict is its own.",
         remedy="nvidia-smi    # is there a driver, and which CUDA does it serve?",
         url=COMPATIBILITY,
+        status=Status.UNKNOWN,
+    ),
+    Rule(
+        code="CUD706",
+        title="a forward-compatibility libcuda stands before a driver that it does not serve",
+        see=compat_in_front,
+        scope=on_linux,
+        because="cuda-compat packages replace the driver's libcuda, for some driver branches and for data-center GPUs; "
+        "elsewhere every CUDA program ends with error 804. MediaPipe does not load libcuda.",
+        remedy="apt-get purge -y 'cuda-compat-*'    # or take its folder out of LD_LIBRARY_PATH and /etc/ld.so.conf.d, then: ldconfig",
+        url=FORWARD,
+        weigh=compat_status,
+    ),
+    Rule(
+        code="CUD707",
+        title="CUDA does not initialise",
+        see=driver_refuses,
+        scope=lambda case: (
+            isinstance(case.evidence.cuda_driver, CudaDriver)
+            and on_linux(case)
+            and (looked_only(case) or default_missed(case))
+        ),
+        after=("GPU105", "GPU106", "GPU107", "CTR302", "CTR303"),
+        because="Other packages that use CUDA will fail here. MediaPipe does not use CUDA; but the same driver serves its GL.",
+        remedy="nvidia-smi    # does the driver answer?\necho $CUDA_VISIBLE_DEVICES    # does it hide every GPU?",
+        url=ERRORS,
+        status=Status.UNKNOWN,
+    ),
+    Rule(
+        code="CUD708",
+        title="packages with CUDA are here, and MediaPipe does not use them",
+        see=cuda_beside,
+        scope=missed,
+        because="MediaPipe's GPU delegate is OpenGL ES through EGL. That TensorFlow, torch or OpenCV see a GPU, or do not, "
+        "says nothing of it; installing or changing CUDA, cuDNN or them changes nothing.",
+        remedy="envcheck doctor    # the findings before this one are what MediaPipe needs",
+        url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
         status=Status.UNKNOWN,
     ),
 )

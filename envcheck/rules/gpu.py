@@ -1,23 +1,201 @@
-"""GPU1xx: the driver, the devices, and what their witnesses say."""
+"""GPU1xx: the driver, its devices, and what their witnesses say."""
 
 from __future__ import annotations
 
-from envcheck.model import Unread, Verdict
-from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, foreseen, on_verdict, refused_with
+import re
+
+from envcheck.compat import gpu_prediction
+from envcheck.model import Gpu, Unread, Verdict
+from envcheck.rules.rule import Case, Rule, foreseen, on_verdict
+from envcheck.rules.world import (
+    CONTROL_DEVICE,
+    by_family,
+    container_of,
+    devices_of,
+    driver_libraries,
+    driver_missed,
+    driver_version,
+    facts_of,
+    files_missed,
+    gpu_devices,
+    hand_in_gpu,
+    missed,
+    module_of,
+    named,
+    nvml_of,
+)
+
+GPU_SUPPORT = "https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support"
+NOT_HANDED_IN = ("CTR303", "CTR302")
+ANOTHER_PLATFORM = ("GPU118", "GPU114")
+IN_ERROR = re.compile(r"gpu ?is ?lost|unknown error|NVMLError_Unknown|did not answer", re.IGNORECASE)
+MISMATCH = re.compile(r"version ?mismatch", re.IGNORECASE)
+CANNOT_LOOK = re.compile(r"permission denied|not looked|not permitted", re.IGNORECASE)
 
 
-def no_driver(case: Case) -> str | None:
+def no_driver(case: Case) -> str | Unread | None:
     """No NVIDIA driver answers, neither through NVML nor through /proc, and MediaPipe got no GPU."""
-    host = case.evidence.host
-    without = case.judgement.verdict in (Verdict.REFUSED, Verdict.EMULATED) and not refused_with(DISABLED_IN_BUILD)(
-        case
+    host, facts = case.evidence.host, facts_of(case)
+    module = facts.driver.module if facts else host.kernel_driver
+    if case.judgement.verdict in (Verdict.CRASHED, Verdict.CONTRADICTORY) or module is None:
+        return None
+    if not isinstance(host.nvml, Unread) or not isinstance(module, Unread) or module_of(case):
+        return None
+    if MISMATCH.search(host.nvml.reason) or IN_ERROR.search(host.nvml.reason):
+        return None
+    if CANNOT_LOOK.search(module.reason) and devices_of(case) is None:
+        return module
+    return f"{host.nvml.reason}; {module.reason}"
+
+
+def install_driver(case: Case) -> str:
+    """The commands that install a driver with its graphics half."""
+    install = by_family(
+        case,
+        {
+            "debian": "sudo ubuntu-drivers install    # Debian: sudo apt-get install nvidia-driver",
+            "fedora": "sudo dnf install akmod-nvidia    # from RPM Fusion; NVIDIA's repository: nvidia-open",
+            "suse": "sudo zypper install nvidia-open-driver-G06-signed-kmp-meta nvidia-gl-G06",
+            "arch": "sudo pacman -S nvidia-open nvidia-utils",
+        },
     )
-    if without and isinstance(host.nvml, Unread) and isinstance(host.kernel_driver, Unread):
-        return f"{host.nvml.reason}; {host.kernel_driver.reason}"
-    return None
+    return (
+        "lspci -nn | grep -i nvidia    # is there a card?\n"
+        f"{install}\nsudo reboot\n"
+        "# No NVIDIA GPU in this machine: FaceMesh runs on the CPU here; use delegate=CPU."
+    )
 
 
-RULES = (
+def mismatched(case: Case) -> str | None:
+    """The kernel module and the libraries of the driver's compute half are of different versions."""
+    nvml, module = case.evidence.host.nvml, module_of(case)
+    said = isinstance(nvml, Unread) and MISMATCH.search(nvml.reason) is not None
+    if module is None or (nvml_of(case) and not container_of(case)):
+        return nvml.reason if said and isinstance(nvml, Unread) else None
+    found = named(driver_libraries(case), "libnvidia-ml.so", loadable=True)
+    found += tuple(
+        one for one in named(driver_libraries(case), "libcuda.so", loadable=True) if "compat" not in one.target
+    )
+    others = [f"{one.target} is {one.version}" for one in found if one.version not in ("", module.version)]
+    if not others and not said:
+        return None
+    return f"the kernel module is {module.version}; {', '.join(others) or getattr(nvml, 'reason', '')}"
+
+
+def same_versions(case: Case) -> str:
+    """Load the new module on the host; take the driver out of an image."""
+    if container_of(case):
+        return (
+            "# The image brings a driver of its own. On the host's, remove it from the image:\n"
+            "dpkg -l 'libnvidia-*' 'nvidia-*' | grep ^ii    # what is installed\n"
+            "apt-get purge -y 'libnvidia-*' 'nvidia-driver-*'"
+        )
+    return (
+        "cat /proc/driver/nvidia/version; ls -l /usr/lib/*/libnvidia-ml.so.*    # the two versions\n"
+        "sudo reboot    # after an update of the driver the old module stays loaded\n"
+        "# without a restart, with every program off the GPU:\n"
+        "sudo rmmod nvidia_drm nvidia_modeset nvidia_uvm nvidia && sudo modprobe nvidia"
+    )
+
+
+def not_permitted(case: Case) -> str | None:
+    """Device files of the GPU that this user may not open."""
+    devices = devices_of(case) or ()
+    closed = [one for one in (*(gpu_devices(case) or ()), *devices) if not one.usable]
+    closed = [one for one in closed if one in (gpu_devices(case) or ()) or one.path == CONTROL_DEVICE]
+    facts = facts_of(case)
+    if not closed or not facts:
+        return None
+    files = ", ".join(dict.fromkeys(f"{one.path} ({one.mode} {one.owner}:{one.group})" for one in closed))
+    return f"{files}; user {facts.system.user or '?'} in groups {', '.join(facts.system.groups) or 'unknown'}"
+
+
+def permit(case: Case) -> str:
+    """Join the group that owns the files, or let everyone open them."""
+    group = next((one.group for one in gpu_devices(case) or () if not one.usable), "")
+    if container_of(case):
+        return "ls -l /dev/nvidia*; id\n" + hand_in_gpu()(case)
+    join = f"sudo usermod -aG {group} $USER    # then log in again\n" if group not in ("", "root") else ""
+    return (
+        f"ls -l /dev/nvidia*; id\n{join}"
+        "# or for everyone, after a restart: echo 'options nvidia NVreg_DeviceFileMode=0666' | sudo tee /etc/modprobe.d/nvidia-devices.conf"
+    )
+
+
+def no_device_files(case: Case) -> str | None:
+    """The kernel module is loaded, and a device file that every program needs is not there."""
+    module, gpus, devices = module_of(case), gpu_devices(case), devices_of(case)
+    if module is None or gpus is None or devices is None or (nvml_of(case) and gpus):
+        return None
+    missing = [] if gpus else ["/dev/nvidia0"]
+    missing += [] if any(one.path == CONTROL_DEVICE for one in devices) else [CONTROL_DEVICE]
+    return f"module {module.version} is loaded, {' and '.join(missing)} missing" if missing else None
+
+
+def in_error(case: Case) -> str | None:
+    """The driver answers that a GPU is lost, or with an error that it has no word for."""
+    nvml = case.evidence.host.nvml
+    if isinstance(nvml, Unread):
+        return nvml.reason if IN_ERROR.search(nvml.reason) and not MISMATCH.search(nvml.reason) else None
+    return next((words for gpu in nvml.gpus if (words := lost(gpu))), None)
+
+
+def lost(gpu: Gpu) -> str:
+    """Why this GPU counts as lost, or an empty text."""
+    told = (gpu.compute_capability, gpu.mig, gpu.throttle, gpu.ecc_errors, gpu.temperature, gpu.processes)
+    reasons = (value.reason for value in told if isinstance(value, Unread))
+    return next((f"GPU {gpu.index}: {one}" for one in reasons if re.search(r"gpu ?is ?lost", one, re.IGNORECASE)), "")
+
+
+def recover(case: Case) -> str:
+    """The kernel's own words, then a fresh start."""
+    if container_of(case):
+        return (
+            "Start the container again: a reload of systemd on the host takes the GPU from running containers.\n"
+            "# If that does not help, on the host: sudo dmesg | grep -i -e xid -e nvrm"
+        )
+    return "sudo dmesg | grep -i -e xid -e nvrm    # what the driver complains of\nsudo nvidia-smi --gpu-reset    # or restart"
+
+
+def no_gpu(case: Case) -> str | None:
+    """The driver answers and lists no GPU."""
+    nvml = nvml_of(case)
+    return f"driver {nvml.driver} lists none" if nvml and not nvml.gpus else None
+
+
+def no_compute_half(case: Case) -> str | None:
+    """The kernel module is loaded, and there is no libnvidia-ml for it."""
+    module, libraries = module_of(case), driver_libraries(case)
+    if module is None or libraries is None or nvml_of(case) or named(libraries, "libnvidia-ml.so"):
+        return None
+    others = ", ".join(one.name for one in libraries)
+    return f"module {module.version} is loaded; of its libraries there is {others or 'none'}"
+
+
+def compute_install(case: Case) -> str:
+    """The package of the compute half, of the module's own version."""
+    if container_of(case):
+        return hand_in_gpu()(case)
+    branch = driver_version(case).partition(".")[0] or "BRANCH"
+    return by_family(
+        case,
+        {
+            "debian": f"sudo apt-get install libnvidia-compute-{branch} libnvidia-gl-{branch} nvidia-utils-{branch}    # Debian: nvidia-smi nvidia-driver-libs",
+            "fedora": "sudo dnf install nvidia-driver-cuda nvidia-driver-libs    # RPM Fusion: xorg-x11-drv-nvidia-cuda",
+            "suse": "sudo zypper install nvidia-compute-utils-G06 nvidia-gl-G06",
+            "arch": "sudo pacman -S nvidia-utils",
+        },
+    )
+
+
+def sliced(case: Case) -> str | None:
+    """Every GPU is in MIG mode: foreseen, or seen where a run or a look went without GPU."""
+    told = foreseen("GPU102")(case)
+    found = gpu_prediction(case.evidence.host) if told is None and missed(case) else None
+    return told or (found.because if found else None)
+
+
+DRIVER = (
     Rule(
         code="GPU101",
         title="no host with this driver",
@@ -29,7 +207,7 @@ RULES = (
     Rule(
         code="GPU102",
         title="every GPU is in MIG mode",
-        see=foreseen("GPU102"),
+        see=sliced,
         because="A MIG slice serves CUDA but no graphics API, and MediaPipe's GPU delegate is OpenGL ES through EGL.",
         remedy="As root, with the GPU idle: nvidia-smi -i 0 -mig 0",
         url="https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
@@ -38,14 +216,89 @@ RULES = (
         code="GPU105",
         title="no NVIDIA driver answers here",
         see=no_driver,
+        scope=driver_missed,
+        after=(*ANOTHER_PLATFORM, *NOT_HANDED_IN),
         because="Without the driver there is no GPU to use, whatever MediaPipe, CUDA or Python is installed. In a container "
         "it also means that the GPU was not handed in.",
         remedy="nvidia-smi    # does it work on the host?\n"
         "# Debian, Ubuntu: apt-get install nvidia-driver-570 (or `ubuntu-drivers install`), then restart\n"
         "# Docker: docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all …\n"
         "# No NVIDIA GPU in this machine: FaceMesh runs on the CPU here; use delegate=CPU.",
-        url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
+        url=GPU_SUPPORT,
+        fix=install_driver,
     ),
+    Rule(
+        code="GPU106",
+        title="driver library and kernel module are of different versions",
+        see=mismatched,
+        scope=driver_missed,
+        after=NOT_HANDED_IN,
+        because="The libraries talk to the module of their own version only; with another one NVML, CUDA and EGL all fail. It "
+        "happens when the driver was updated and the machine not restarted, or when an image brings a driver.",
+        remedy="sudo reboot    # after an update of the driver; in an image: remove its own libnvidia-* packages",
+        url="https://github.com/NVIDIA/ubuntu-packaging-nvidia-driver/issues/3",
+        fix=same_versions,
+    ),
+    Rule(
+        code="GPU107",
+        title="this user may not open the GPU's device files",
+        see=not_permitted,
+        scope=files_missed,
+        after=NOT_HANDED_IN,
+        because="EGL, CUDA and NVML open /dev/nvidiactl and /dev/nvidia0 as the calling user; without permission the driver "
+        "looks as if it were not there.",
+        remedy="ls -l /dev/nvidia*; id\nsudo usermod -aG video $USER    # the group that ls shows; then log in again",
+        url="https://man.archlinux.org/man/nvidia-modprobe.1.txt",
+        fix=permit,
+    ),
+    Rule(
+        code="GPU116",
+        title="the driver is loaded, but it has no GPU",
+        see=no_gpu,
+        scope=driver_missed,
+        after=("CTR303",),
+        because="The kernel module runs and drives no card: the card is bound to another driver (vfio, nouveau), was removed "
+        "from the bus, or is too old or too new for this driver.",
+        remedy="lspci -nnk | grep -iA3 nvidia    # which kernel driver is in use?\nsudo dmesg | grep -i nvrm",
+        url="https://docs.nvidia.com/datacenter/tesla/drivers/cuda-toolkit-driver-and-architecture-matrix.html",
+    ),
+    Rule(
+        code="GPU108",
+        title="the kernel module is loaded, but its device files are not there",
+        see=no_device_files,
+        scope=files_missed,
+        after=("GPU105", "GPU116", *NOT_HANDED_IN),
+        because="The driver is reached through /dev/nvidiactl and /dev/nvidia0. They are made by nvidia-modprobe, or handed "
+        "into a container one by one.",
+        remedy="sudo nvidia-modprobe -c 0 && nvidia-smi    # in a container: docker run --gpus all …",
+        url="https://man.archlinux.org/man/nvidia-modprobe.1.txt",
+    ),
+    Rule(
+        code="GPU113",
+        title="the GPU is lost, or its driver is in error",
+        see=in_error,
+        scope=driver_missed,
+        after=("GPU107", *NOT_HANDED_IN),
+        because="The driver is there and cannot speak to its GPU: it fell off the bus, or the container lost its devices.",
+        remedy="sudo dmesg | grep -i -e xid -e nvrm    # what the driver complains of; then restart",
+        url="https://github.com/NVIDIA/nvidia-container-toolkit/issues/48",
+        fix=recover,
+    ),
+    Rule(
+        code="GPU117",
+        title="the compute half of the driver is missing",
+        see=no_compute_half,
+        scope=files_missed,
+        after=("GPU105", "CTR307", *NOT_HANDED_IN),
+        because="The kernel module is loaded, and its libraries are not installed or were not handed into this container: "
+        "nothing can reach the GPU.",
+        remedy="sudo apt-get install libnvidia-compute-BRANCH libnvidia-gl-BRANCH    # the module's branch, such as 570",
+        url="https://packages.debian.org/source/bookworm/nvidia-graphics-drivers",
+        fix=compute_install,
+    ),
+)
+
+VERDICTS = (
     Rule(
         code="GPU103",
         title="witnesses disagree about the device",

@@ -132,7 +132,7 @@ BUILD = (
     ),
 )
 
-RUN = (
+LIBRARIES = (
     Rule(
         code="MPP405",
         title="a shared library is missing",
@@ -143,6 +143,9 @@ RUN = (
         url="https://github.com/google-ai-edge/mediapipe/issues/6231",
         fix=library_install,
     ),
+)
+
+RUN = (
     Rule(
         code="MPP409",
         title="FaceLandmarker does not even run on the CPU",

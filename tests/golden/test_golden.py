@@ -34,7 +34,7 @@ CODES = {
     "inconclusive": ["BEN503"],
     "wrong": ["BEN504"],
     "emulated": ["GPU105", "EGL207"],
-    "other-gpu": ["GPU104"],
+    "other-gpu": ["GPU105", "GPU104"],
     "silent-cpu": ["MPP402"],
     "refused": ["GPU105", "EGL204"],
     "contradictory": ["GPU103"],

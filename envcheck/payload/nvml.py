@@ -2,7 +2,7 @@
 
     {"do": "facts"}  -> {"driver", "cuda", "gpus": [...]} or {"unread": reason}
     {"do": "sample"} -> {"gpus": [...]} or {"unread": reason}
-    {"do": "work", "since": microseconds} -> {"gpus": [...]}: the processes that worked since then; 0 for "in the buffer"
+    {"do": "work", "since": microseconds} -> {"gpus": [...]}: processes that worked since then; 0: in the buffer
 
 Each value that NVML does not give is {"unread": reason}: never zero, never empty.
 """
@@ -10,6 +10,15 @@ Each value that NVML does not give is {"unread": reason}: never zero, never empt
 import json
 import os
 import sys
+
+COMPUTE_MODES = {0: "default", 1: "exclusive-thread", 2: "prohibited", 3: "exclusive-process"}
+HARMLESS = 0x1 | 0x2  # the GPU is idle; clocks as an application or the administrator set them
+THROTTLE = {
+    0x4: "sw_power_cap", 0x8: "hw_slowdown", 0x10: "sync_boost", 0x20: "sw_thermal_slowdown",
+    0x40: "hw_thermal_slowdown", 0x80: "hw_power_brake_slowdown", 0x100: "display_clock_setting",
+    0x200: "board_limit", 0x400: "reliability",
+}  # fmt: skip
+UNCORRECTED, SINCE_LOADED = 1, 0  # NVML_MEMORY_ERROR_TYPE_UNCORRECTED, NVML_VOLATILE_ECC
 
 
 def reason(error):
@@ -39,25 +48,69 @@ def mig(nvml, device):
         return False
 
 
+def pci(nvml, device):
+    """The address as the kernel writes it: 0000:17:00.0, where NVML has eight digits of domain."""
+    domain, _, rest = text(nvml.nvmlDeviceGetPciInfo(device).busId).lower().partition(":")
+    return domain[-4:] + ":" + rest
+
+
+def compute_mode(nvml, device):
+    mode = nvml.nvmlDeviceGetComputeMode(device)
+    return COMPUTE_MODES.get(mode, "mode %d" % mode)
+
+
+def throttle(nvml, device):
+    """Why clocks are held down, by the names of NVML's bits; being idle and chosen clocks are no reasons."""
+    bits = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device) & ~HARMLESS
+    return [THROTTLE.get(1 << bit, "reason 0x%x" % (1 << bit)) for bit in range(64) if bits >> bit & 1]
+
+
+def everyone(nvml, device):
+    """Processes that compute and processes that draw, each once."""
+    found = processes(nvml.nvmlDeviceGetComputeRunningProcesses(device))
+    found += processes(nvml.nvmlDeviceGetGraphicsRunningProcesses(device))
+    return [found[at] for at in sorted({one["pid"]: at for at, one in reversed(list(enumerate(found)))}.values())]
+
+
+ABOUT_A_GPU = {
+    "name": lambda nvml, device: text(nvml.nvmlDeviceGetName(device)),
+    "uuid": lambda nvml, device: text(nvml.nvmlDeviceGetUUID(device)),
+    "compute_capability": capability,
+    "mig": mig,
+    "memory_total": lambda nvml, device: int(nvml.nvmlDeviceGetMemoryInfo(device).total),
+    "pci": pci,
+    "compute_mode": compute_mode,
+    "display_active": lambda nvml, device: nvml.nvmlDeviceGetDisplayActive(device) == 1,
+    "persistence": lambda nvml, device: nvml.nvmlDeviceGetPersistenceMode(device) == 1,
+    "sm_mhz": lambda nvml, device: int(nvml.nvmlDeviceGetClockInfo(device, nvml.NVML_CLOCK_SM)),
+    "sm_max_mhz": lambda nvml, device: int(nvml.nvmlDeviceGetMaxClockInfo(device, nvml.NVML_CLOCK_SM)),
+    "throttle": throttle,
+    "ecc_errors": lambda nvml, device: int(nvml.nvmlDeviceGetTotalEccErrors(device, UNCORRECTED, SINCE_LOADED)),
+    "temperature": lambda nvml, device: int(nvml.nvmlDeviceGetTemperature(device, nvml.NVML_TEMPERATURE_GPU)),
+    "processes": everyone,
+}
+
+
+def gpu(nvml, index):
+    """Everything about one GPU. One that is lost is a GPU too: each of its values says that it is."""
+
+    def ask(look):
+        return look(nvml, nvml.nvmlDeviceGetHandleByIndex(index))
+
+    found = {name: attempt(lambda k=look: ask(k)) for name, look in ABOUT_A_GPU.items()}
+    for name in ("name", "uuid"):
+        found[name] = "" if isinstance(found[name], dict) else found[name]
+    if isinstance(found["memory_total"], dict):
+        found["memory_total"] = None
+    return dict(found, index=index)
+
+
 def facts(nvml):
     cuda = nvml.nvmlSystemGetCudaDriverVersion_v2()
-    gpus = []
-    for index in range(nvml.nvmlDeviceGetCount()):
-        device = nvml.nvmlDeviceGetHandleByIndex(index)
-        gpus.append(
-            {
-                "index": index,
-                "name": text(nvml.nvmlDeviceGetName(device)),
-                "uuid": text(nvml.nvmlDeviceGetUUID(device)),
-                "compute_capability": attempt(lambda d=device: capability(nvml, d)),
-                "mig": attempt(lambda d=device: mig(nvml, d)),
-                "memory_total": attempt(lambda d=device: int(nvml.nvmlDeviceGetMemoryInfo(d).total)),
-            }
-        )
     return {
         "driver": text(nvml.nvmlSystemGetDriverVersion()),
         "cuda": "%d.%d" % (cuda // 1000, cuda % 1000 // 10),
-        "gpus": gpus,
+        "gpus": [gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())],
     }
 
 
@@ -121,10 +174,8 @@ def serve():
     os.dup2(2, 1)
     nvml = attempt(connect)
     for line in sys.stdin.buffer:
-        if isinstance(nvml, dict):
-            answer = nvml
-        else:
-            answer = attempt(lambda r=json.loads(line): answer_to(nvml, r))
+        request = json.loads(line)
+        answer = nvml if isinstance(nvml, dict) else attempt(lambda r=request: answer_to(nvml, r))
         channel.write(json.dumps(answer) + "\n")
         channel.flush()
 

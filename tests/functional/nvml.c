@@ -1,15 +1,25 @@
-/* A stand-in for libnvidia-ml.so.1 that the real nvidia-ml-py loads: one GPU, as the environment says.
+/* A stand-in for libnvidia-ml.so.1 that the real nvidia-ml-py loads: GPUs as the environment says.
  *
  *   STANDIN_DRIVER   driver version, default 570.124.06; "unmatched" fails as a library of another version does
  *   STANDIN_NAME     name of the GPU, default NVIDIA H200
  *   STANDIN_MIG      1 where MIG mode is on
- *   STANDIN_PIDS     comma-separated processes listed as graphics; "denied" refuses to list
+ *   STANDIN_PIDS     comma-separated processes listed as graphics; "denied" refuses to list; "siblings" are all
+ *                    processes that the caller's parent started
+ *   STANDIN_GPUS     how many GPUs, default 1; only the first has processes
+ *   STANDIN_LOST     index of a GPU that fell off the bus
+ *   STANDIN_MODE     compute mode, default 0; 2 is prohibited
+ *   STANDIN_THROTTLE bits of the reasons why clocks are held down, default 1: idle
+ *   STANDIN_ECC      uncorrected errors; without it the GPU has no ECC
+ *   STANDIN_COMPUTE  comma-separated processes listed as compute
  */
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef int result;
-enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, LIB_RM_VERSION_MISMATCH = 18 };
+enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, GPU_IS_LOST = 15, LIB_RM_VERSION_MISMATCH = 18 };
 typedef struct { unsigned long long total, free, used; } memory;
 typedef struct { unsigned gpu, memory; } utilization;
 typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } process;
@@ -30,12 +40,15 @@ result nvmlInitWithFlags(unsigned flags) {
 result nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 result nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(result code) {
-  return code == LIB_RM_VERSION_MISMATCH ? "Driver/library version mismatch" : code == NO_PERMISSION ? "Insufficient Permissions" : "Not Supported";
+  return code == LIB_RM_VERSION_MISMATCH ? "Driver/library version mismatch" : code == GPU_IS_LOST ? "GPU is lost" : code == NO_PERMISSION ? "Insufficient Permissions" : "Not Supported";
 }
 result nvmlSystemGetDriverVersion(char *version, unsigned size) { return copy(version, size, setting("STANDIN_DRIVER", "570.124.06")); }
 result nvmlSystemGetCudaDriverVersion_v2(int *version) { return *version = 12080, OK; }
-result nvmlDeviceGetCount_v2(unsigned *count) { return *count = 1, OK; }
-result nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) { return (void)index, *device = (void *)1, OK; }
+result nvmlDeviceGetCount_v2(unsigned *count) { return *count = (unsigned)atoi(setting("STANDIN_GPUS", "1")), OK; }
+result nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
+  *device = (void *)(size_t)(index + 1);
+  return atoi(setting("STANDIN_LOST", "-1")) == (int)index ? GPU_IS_LOST : OK;
+}
 result nvmlDeviceGetName(void *device, char *name, unsigned size) { return (void)device, copy(name, size, setting("STANDIN_NAME", "NVIDIA H200")); }
 result nvmlDeviceGetUUID(void *device, char *uuid, unsigned size) { return (void)device, copy(uuid, size, "GPU-00000000-0000-0000-0000-000000000000"); }
 result nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) { return (void)device, *major = 9, *minor = 0, OK; }
@@ -47,12 +60,63 @@ result nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) 
 result nvmlDeviceGetMemoryInfo(void *device, memory *info) { return (void)device, info->total = 150ull << 30, info->used = 1ull << 30, info->free = 149ull << 30, OK; }
 result nvmlDeviceGetUtilizationRates(void *device, utilization *rates) { return (void)device, rates->gpu = 7, rates->memory = 1, OK; }
 result nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *energy) { return (void)device, (void)energy, NOT_SUPPORTED; }
-result nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, process *list) { return (void)device, (void)list, *count = 0, OK; }
+typedef struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; char bus_id[32]; } pci;
+result nvmlDeviceGetPciInfo_v3(void *device, pci *info) {
+  memset(info, 0, sizeof *info);
+  snprintf(info->bus_id, sizeof info->bus_id, "00000000:%02X:00.0", 0x16 + (unsigned)(size_t)device);
+  return OK;
+}
+result nvmlDeviceGetComputeMode(void *device, int *mode) { return (void)device, *mode = atoi(setting("STANDIN_MODE", "0")), OK; }
+result nvmlDeviceGetDisplayActive(void *device, int *active) { return (void)device, *active = 0, OK; }
+result nvmlDeviceGetPersistenceMode(void *device, int *on) { return (void)device, *on = 1, OK; }
+result nvmlDeviceGetClockInfo(void *device, int kind, unsigned *mhz) { return (void)device, *mhz = kind == 1 ? 345 : 0, OK; }
+result nvmlDeviceGetMaxClockInfo(void *device, int kind, unsigned *mhz) { return (void)device, *mhz = kind == 1 ? 1980 : 0, OK; }
+result nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *bits) {
+  return (void)device, *bits = strtoull(setting("STANDIN_THROTTLE", "1"), NULL, 0), OK;
+}
+result nvmlDeviceGetTotalEccErrors(void *device, int kind, int counter, unsigned long long *count) {
+  (void)device;
+  if (!getenv("STANDIN_ECC")) return NOT_SUPPORTED;
+  return *count = kind == 1 && counter == 0 ? strtoull(getenv("STANDIN_ECC"), NULL, 0) : 0, OK;
+}
+result nvmlDeviceGetTemperature(void *device, int sensor, unsigned *degrees) { return (void)device, *degrees = sensor ? 0 : 41, OK; }
+result nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, process *list) {
+  char text[256];
+  unsigned found = 0, room = *count;
+  copy(text, sizeof text - 1, device == (void *)1 ? setting("STANDIN_COMPUTE", "") : "");
+  for (char *pid = strtok(text, ","); pid; pid = strtok(NULL, ","), found++)
+    if (found < room) list[found] = (process){(unsigned)atoi(pid), 1024ull << 20, 0xFFFFFFFF, 0xFFFFFFFF};
+  *count = found;
+  return found > room ? 7 : OK;
+}
+/* The caller's siblings, as many as there is room for; how many there are. */
+static unsigned siblings(process *list, unsigned room) {
+  DIR *proc = opendir("/proc");
+  unsigned found = 0;
+  for (struct dirent *entry; proc && (entry = readdir(proc));) {
+    char path[300];
+    int pid = atoi(entry->d_name), parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *stat = pid ? fopen(path, "r") : NULL;
+    if (stat && fscanf(stat, "%*d (%*[^)]) %*c %d", &parent) == 1 && parent == getppid()) {
+      if (found < room) list[found] = (process){(unsigned)pid, 64ull << 20, 0xFFFFFFFF, 0xFFFFFFFF};
+      found++;
+    }
+    if (stat) fclose(stat);
+  }
+  if (proc) closedir(proc);
+  return found;
+}
 result nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count, process *list) {
   char text[256];
   unsigned found = 0, room = *count;
-  (void)device;
+  if (device != (void *)1) return *count = 0, OK;
   if (!strcmp(setting("STANDIN_PIDS", ""), "denied")) return NO_PERMISSION;
+  if (!strcmp(setting("STANDIN_PIDS", ""), "siblings")) {
+    found = siblings(list, room);
+    *count = found;
+    return found > room ? 7 : OK;
+  }
   copy(text, sizeof text - 1, setting("STANDIN_PIDS", ""));
   for (char *pid = strtok(text, ","); pid; pid = strtok(NULL, ","), found++)
     if (found < room) list[found] = (process){(unsigned)atoi(pid), 64ull << 20, 0xFFFFFFFF, 0xFFFFFFFF};

@@ -39,6 +39,59 @@ def test_driver_and_gpus_are_read(standin: dict[str, str]) -> None:
     assert (gpu.name, gpu.compute_capability, gpu.mig, gpu.memory_total) == ("NVIDIA H200", "9.0", False, 150 << 30)
 
 
+def nvml_of(standin: dict[str, str], **settings: str) -> Nvml:
+    """What the sampler says of the stand-in."""
+    with NvmlSampler.start({**os.environ, **standin, **settings}) as sampler:
+        found = sampler.facts()
+    assert isinstance(found, Nvml)
+    return found
+
+
+def test_the_state_of_a_gpu_is_read(standin: dict[str, str]) -> None:
+    (gpu,) = nvml_of(standin).gpus
+
+    assert (gpu.pci, gpu.compute_mode, gpu.persistence, gpu.display_active) == ("0000:17:00.0", "default", True, False)
+    assert (gpu.sm_mhz, gpu.sm_max_mhz, gpu.temperature) == (345, 1980, 41)
+    assert (gpu.throttle, gpu.processes) == ((), ())
+    assert isinstance(gpu.ecc_errors, Unread)
+    assert "NotSupported" in gpu.ecc_errors.reason
+
+
+def test_what_holds_a_gpu_back_has_names(standin: dict[str, str]) -> None:
+    (gpu,) = nvml_of(standin, STANDIN_MODE="2", STANDIN_THROTTLE="0x8E3", STANDIN_ECC="7").gpus
+
+    assert (gpu.compute_mode, gpu.ecc_errors) == ("prohibited", 7)
+    assert gpu.throttle == (
+        "sw_thermal_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "reason 0x800",
+    )  # fmt: skip
+
+
+def test_processes_of_others_are_listed_once_each(standin: dict[str, str]) -> None:
+    (gpu,) = nvml_of(standin, STANDIN_COMPUTE="11,13", STANDIN_PIDS="11,12").gpus
+
+    assert isinstance(gpu.processes, tuple)
+    assert [(one.pid, one.memory) for one in gpu.processes] == [(11, 1 << 30), (13, 1 << 30), (12, 64 << 20)]
+
+
+def test_processes_of_others_that_may_not_be_listed_are_unread(standin: dict[str, str]) -> None:
+    (gpu,) = nvml_of(standin, STANDIN_PIDS="denied").gpus
+
+    assert isinstance(gpu.processes, Unread)
+
+
+def test_a_driver_without_gpus_answers_that_it_has_none(standin: dict[str, str]) -> None:
+    assert nvml_of(standin, STANDIN_GPUS="0").gpus == ()
+
+
+def test_a_lost_gpu_does_not_hide_the_others(standin: dict[str, str]) -> None:
+    first, lost, last = nvml_of(standin, STANDIN_GPUS="3", STANDIN_LOST="1").gpus
+
+    assert [gpu.pci for gpu in (first, last)] == ["0000:17:00.0", "0000:19:00.0"]
+    assert (lost.index, lost.name, lost.memory_total) == (1, "", None)
+    told = (lost.compute_capability, lost.mig, lost.throttle, lost.processes, lost.temperature)
+    assert all(isinstance(value, Unread) and "GpuIsLost" in value.reason for value in told)
+
+
 def test_a_sample_tells_what_was_seen_from_what_could_not_be_read(standin: dict[str, str]) -> None:
     with NvmlSampler.start({**os.environ, **standin, "STANDIN_PIDS": "11,12"}) as sampler:
         sample = sampler.sample()

@@ -301,7 +301,7 @@ def tensorflow_words(packages: Packages) -> str:
 def resource_words(resources: Resources) -> str:
     """Cores, load, pressure and memory."""
     return told(
-        f"{resources.cores} cores" if isinstance(resources.cores, int) else f"cores: {could_not_look(resources.cores)}",
+        cores_words(resources),
         f"limited to {resources.quota_cores:g} by quota" if resources.quota_cores is not None else None,
         f"load {resources.load:.2f}" if isinstance(resources.load, (int, float)) else None,
         f"{pressure:.0f} % CPU pressure" if isinstance(pressure := resources.cpu_pressure, (int, float)) else None,
@@ -309,3 +309,11 @@ def resource_words(resources: Resources) -> str:
         f"memory limit {resources.memory_limit / GIB:.1f} GiB" if resources.memory_limit else None,
         f"governor {resources.governor}" if isinstance(resources.governor, str) else None,
     )
+
+
+def cores_words(resources: Resources) -> str:
+    """Cores that we may run on, and how many the machine has if those are more."""
+    if isinstance(resources.cores, Unread):
+        return f"cores: {could_not_look(resources.cores)}"
+    more = resources.machine_cores is not None and resources.machine_cores > resources.cores
+    return f"{resources.cores}{f' of {resources.machine_cores}' if more else ''} cores"

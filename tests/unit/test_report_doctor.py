@@ -76,7 +76,7 @@ LINUX = Facts(
         opencv=OpenCv(owners=("opencv-python",), path="/venv/cv2", error="libGL.so.1: cannot open shared object file"),
         tensorflow=TensorFlow(version="2.19.0", cuda="12.5"),
     ),
-    resources=Resources(cores=16, quota_cores=2.0, load=0.5, memory_limit=8 << 30),
+    resources=Resources(cores=16, machine_cores=64, quota_cores=2.0, load=0.5, memory_limit=8 << 30),
 )
 HERE = Diagnosis(
     host=Host(platform="linux", machine="x86_64", nvml=Nvml(driver=DRIVER, cuda="12.8", gpus=(GPU,)), glibc="2.36"),
@@ -207,6 +207,10 @@ def test_packages_of_the_interpreter_are_listed() -> None:
     assert "opencv-contrib-python 4.11.0, opencv-python 4.11.0" in value(HERE, "OpenCV")
     assert "cv2 does not load: libGL.so.1" in value(HERE, "OpenCV")
     assert value(HERE, "TensorFlow") == "2.19.0, built for CUDA 12.5; MediaPipe does not use it"
+
+
+def test_what_may_be_used_is_told_beside_what_there_is() -> None:
+    assert value(HERE, "Resources") == "16 of 64 cores, limited to 2 by quota, load 0.50, memory limit 8.0 GiB"
 
 
 def test_looked_and_none_is_not_could_not_look() -> None:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from envcheck.cell import outside
 from envcheck.model import Block, Landmarks, Unread, WorkerRun, Workload
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 ANSWER_LIMIT = 4 * 1024 * 1024
 """Bytes of one answer: 60 frames of landmarks are 100 kB."""
 CLOSE_GRACE_S = 5.0
+
+Ended = TypeVar("Ended", facemesh.Loaded, facemesh.Ran, facemesh.Stopped)
+STAGE_BEFORE: dict[type, str] = {
+    facemesh.Importing: "start",
+    facemesh.Creating: "import",
+    facemesh.FirstFrame: "create",
+    facemesh.Loaded: "first-frame",
+    facemesh.Ran: "frames",
+}
+"""Each answer's turn: the stage at which it may come."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,8 @@ class Worker:
     conversation: Conversation
     deadline_s: float
     env: Mapping[str, str]
-    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    token: str = ""
+    """New with every request, so that an answer to an earlier one is none to this."""
     seen: dict[str, Any] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     warmup: list[float] = field(default_factory=list)
@@ -60,6 +71,7 @@ class Worker:
     def load(self, material: Material) -> bool:
         """Import, create, first frame. False where any of them failed; the reason is in the record."""
         frames = material.frames.frames
+        self.token = secrets.token_hex(8)
         request = {
             "do": "load",
             "token": self.token,
@@ -71,19 +83,20 @@ class Worker:
         }
         head = preamble("facemesh") + encode(request) + material.model
         sent = self.send(head) and self.send(frames.tobytes())  # apart: frames may be half a gigabyte
-        return sent and isinstance(self.hear(), facemesh.Loaded)
+        return sent and self.expect(facemesh.Loaded) is not None
 
     def ask(self, first: int, count: int, *, points: Sequence[int] | None = None, look: bool = False) -> bool:
         """Start `count` frames from number `first`; `finish` takes the answer."""
+        self.token = secrets.token_hex(8)
         request = {"do": "run", "token": self.token, "first": first, "count": count, "look": look}
         self.asked, self.asked_at = count, time.perf_counter()
         return self.send(encode(request | {"points": None if points is None else list(points)}))
 
     def finish(self) -> facemesh.Ran | None:
         """The answer to `ask`, or None where the worker failed."""
-        answer = self.hear()
+        answer = self.expect(facemesh.Ran)
         self.wall_ms = round((time.perf_counter() - self.asked_at) * 1e3, 3)
-        if not isinstance(answer, facemesh.Ran):
+        if answer is None:
             return None
         if len(answer.times_ms) != self.asked:
             self.end("garbage", error=f"times of {len(answer.times_ms)} frames where {self.asked} were asked for")
@@ -95,8 +108,9 @@ class Worker:
     def stop(self) -> WorkerRun:
         """End the process and freeze what was seen."""
         loaded = "first_ms" in self.seen
+        self.token = secrets.token_hex(8)
         if self.alive and loaded and self.send(encode({"do": "stop", "token": self.token})):
-            self.hear()
+            self.expect(facemesh.Stopped)
         if loaded:
             self.conversation.close(CLOSE_GRACE_S)
         else:
@@ -128,6 +142,14 @@ class Worker:
             self.hear()  # what it managed to say before it died names the stage
         return False
 
+    def expect(self, kind: type[Ended]) -> Ended | None:
+        """The answer that ends a request; None where the worker failed, or answered another question."""
+        answer = self.hear()
+        if answer is None or isinstance(answer, kind):
+            return answer
+        self.end("garbage", error=f"{type(answer).__name__} where {kind.__name__} was to be said")
+        return None
+
     def hear(self, wait_s: float | None = None) -> facemesh.Answer | None:
         """The next answer that ends a request; announcements on the way are noted."""
         while self.alive:
@@ -146,6 +168,9 @@ class Worker:
 
     def note(self, answer: facemesh.Answer | Unread) -> facemesh.Answer | None:
         """Take down what an answer says; the answer itself where it ends a request."""
+        stage = self.seen.get("stage", "start")
+        if STAGE_BEFORE.get(type(answer), stage) != stage:
+            answer = Unread(reason=f"{type(answer).__name__} out of turn, at {stage}")
         match answer:
             case Unread(reason=reason):
                 self.end("garbage", error=reason)

@@ -13,6 +13,8 @@ Seen = TypeVar("Seen", GlContext, CudaRuntime, CudaDriver, Nvml, Packages)
 
 QUOTE = 200
 """Characters of an answer that is none that are quoted in the reason."""
+LONGEST_REASON = 2000
+"""Characters of a payload's own reason that are kept."""
 MOST_LINES = 1000
 """Lines of an output that are looked at, from its end."""
 
@@ -54,19 +56,24 @@ def decode_object(line: bytes) -> dict[str, object] | Unread:
     """The JSON object in `line`; Unread with the payload's own reason, or quoting what stood there instead."""
     try:
         answer = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         answer = None
     if not isinstance(answer, dict):
         text = line[:QUOTE].decode("utf-8", "replace").strip()
         return Unread(reason=f"garbage instead of an answer: {text!r}" if text else "no answer")
-    return Unread(reason=str(answer["unread"])) if "unread" in answer else answer
+    return reason_in(answer["unread"]) if "unread" in answer else answer
+
+
+def reason_in(value: object) -> Unread:
+    """A payload's reason, of a length that people read."""
+    return Unread(reason=value[:LONGEST_REASON] if isinstance(value, str) else "no reason given")
 
 
 def as_tagged(value: object) -> object:
     """`value` with every `{"unread": reason}` turned into the tagged form that records use, at any depth."""
     if isinstance(value, dict):
         if set(value) == {"unread"}:
-            return {"kind": "unread", "reason": str(value["unread"])}
+            return {"kind": "unread", "reason": reason_in(value["unread"]).reason}
         return {key: as_tagged(part) for key, part in value.items()}
     if isinstance(value, list):
         return [as_tagged(part) for part in value]

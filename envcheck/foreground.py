@@ -103,8 +103,8 @@ def start(argv: Sequence[str], env: Mapping[str, str], mask: set[signal.Signals]
             if error.errno == errno.ENOEXEC and command[0] != SHELL:
                 continue  # a script without a first line: every shell gives it to sh
             raise refusal(argv[0], error) from None
-        except ValueError as error:
-            raise NotFoundError(f"{argv[0]!r} is no command: {error}") from None
+        except ValueError as error:  # an empty name, or a zero byte
+            raise NotFoundError(f"{argv[0]!r}: command not found ({error})") from None
         release((0, 1))
         return pid
     raise NotExecutableError(f"{argv[0]} is neither a program nor a script")

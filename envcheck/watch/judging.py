@@ -27,7 +27,7 @@ from envcheck.watch import witnesses as seen
 from envcheck.watch.witnesses import testify
 from envcheck.watched import Place, ProcessSeen, Watched
 
-UNSEEN_SHARE = 0.3
+UNSEEN_SHARE = 0.5
 """So much of the CPU time may belong to processes that came and went unseen."""
 UNSEEN_S = 0.05
 """A process that ended unseen with less CPU time than this did no work."""

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from envcheck import compat, environments, process
 from envcheck.cell import Setting
-from envcheck.cell.observe import observe_facts
 from envcheck.cell.worker import Material
 from envcheck.engines import local
 from envcheck.environments import Prepared
@@ -87,9 +84,8 @@ def observe(
     prepared = Prepared(build, (str(chosen.python), "-B"))
     try:
         with process.interruptible():
-            facts = observe_facts(prepared.python, setting.env, setting.deadline_s)
             foresight = compat.foresee(cell.axes, setting.host)
-            return replace(local.measure_alone(cache, cell, foresight, setting, prepared, progress), facts=facts)
+            return local.measure_alone(cache, cell, foresight, setting, prepared, progress)
     except (KeyboardInterrupt, InterruptedRunError):
         remedy = f"Nothing was finished; earlier results in {request.out} are untouched."
         raise InterruptedRunError("interrupted", remedy=remedy) from None

@@ -120,11 +120,11 @@ def ask_inside(
 ) -> tuple[Asked[GlContext], Asked[Facts], Asked[CudaDriver]]:
     """The questions that the environment's own interpreter must answer."""
     from envcheck.cell.glprobe import observe_gl
-    from envcheck.cell.observe import observe_facts
+    from envcheck.cell.observe import observe_cuda_driver, observe_facts
 
     gl = Asked(lambda: observe_gl(python, env, deadline_s))
     facts = Asked(lambda: observe_facts(python, env, deadline_s))
-    return gl, facts, Asked(lambda: NOT_LOOKED)
+    return gl, facts, Asked(lambda: observe_cuda_driver(python, env, deadline_s))
 
 
 def observe_nvml(env: Mapping[str, str], deadline_s: float) -> Nvml | Unread:

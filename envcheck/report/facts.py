@@ -49,7 +49,9 @@ def facts_of(diagnosis: Diagnosis) -> Iterator[Line]:
     if seen:
         yield "Container", container_words(seen.container)
     yield from (("CUDA", text) for text in cuda_lines(diagnosis.cuda_driver, seen))
-    yield "Python", f"{diagnosis.python} ({diagnosis.chosen})"
+    packages = seen.packages if seen else None
+    version = f"{packages.python}, " if isinstance(packages, Packages) else ""
+    yield "Python", f"{version}{diagnosis.python} ({diagnosis.chosen})"
     if seen:
         yield from package_lines(seen.packages)
         yield "Resources", resource_words(seen.resources)
@@ -258,7 +260,8 @@ def package_lines(packages: Packages | Unread) -> Iterator[Line]:
     if isinstance(packages, Unread):
         yield "Packages", could_not_look(packages)
         return
-    yield "Python", told(packages.python, f"conda prefix {packages.conda}" if packages.conda else None)
+    if packages.conda:
+        yield "Python", f"conda prefix {packages.conda}"
     if packages.shadowed:
         yield "MediaPipe", f"hidden by {packages.shadowed}"
     yield "MediaPipe", listed(packages_named(packages, "mediapipe"), version_words)

@@ -1,0 +1,30 @@
+"""The corpus as a whole: what it covers, and that its page is in step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from envcheck.model import Verdict
+from tests.faults import table
+from tests.faults.cases import CASES
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+
+
+def test_the_page_is_in_step_with_the_corpus() -> None:
+    assert PAGE.read_text(encoding="utf-8") == table.page(), "python -m tests.faults.table > docs/faults.md"
+
+
+def test_every_case_has_a_name_of_its_own_and_a_family_with_a_title() -> None:
+    assert [name for name, count in Counter(case.id for case in CASES).items() if count > 1] == []
+    assert {case.family for case in CASES} <= set(table.FAMILIES)
+
+
+def test_every_verdict_is_one_and_none_is_a_pass() -> None:
+    assert {case.verdict for case in CASES} <= {None, *(verdict.value for verdict in Verdict)}
+    assert "accelerated" not in {case.verdict for case in CASES}
+
+
+def test_a_twin_differs_from_its_broken_world() -> None:
+    assert [case.id for case in CASES if case.world == case.twin] == []

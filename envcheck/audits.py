@@ -11,7 +11,7 @@ from pathlib import Path
 from envcheck.compat import wheel_platform
 from envcheck.errors import UsageError
 from envcheck.index.choose import as_version, choose
-from envcheck.index.fetch import Opened, open_local, opened
+from envcheck.index.fetch import open_local, opened
 from envcheck.index.http import Client, Tick
 from envcheck.index.listing import Offered
 from envcheck.index.places import Places, places_of, wheels_at
@@ -23,6 +23,7 @@ from envcheck.wheel.trees import Folder, Single, read_archive
 
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".dll", ".pyd")
 _MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")
+_SHOWN = 200
 _PACKAGES = ("lib/python3.*/site-packages", "lib/python3.*/dist-packages", "Lib/site-packages")
 
 
@@ -41,18 +42,13 @@ class Shop:
     def audit(self, wheel: Offered, tick: Tick = lambda _came, _all: None) -> Audited:
         """One of them, fetched and read."""
         with opened(wheel, self.client, wanted, self.cache, tick) as found:
-            return audit_opened(found)
+            return audit(read_archive(found.file, wheel.name), found.origin)
 
 
 def shop_of(env: Mapping[str, str], cache: Path) -> Shop:
     """The shop that a user's settings for uv and pip name. Raises PlaceError for a broken configuration file."""
     sources = read_settings(env, Path.cwd())
     return Shop(places_of(sources.env, closed="no-index" in sources.config), Client(sources.env), cache)
-
-
-def audit_opened(found: Opened) -> Audited:
-    """An open wheel."""
-    return audit(read_archive(found.file, found.origin.name), found.origin)
 
 
 def audit_version(shop: Shop, version: str, platform: str | None, python: str | None, tick: Tick) -> Audited:
@@ -74,7 +70,7 @@ def audit_path(path: Path) -> Audited:
     if path.name.endswith(_LIBRARY_SUFFIXES) or _begins_as_library(path):
         return audit(Single(path), Origin(path.name, "library", path.stat().st_size, _NOT_A_WHEEL))
     with open_local(path) as found:
-        return audit_opened(found)
+        return audit(read_archive(found.file, str(path)), found.origin)
 
 
 _NOT_A_WHEEL = Unread(reason="only a wheel's hash can be compared with the package index")
@@ -117,7 +113,7 @@ def meant(text: str) -> Path | str:
     """What an argument means: a path that exists, else a version. Raises UsageError where it is neither."""
     path = Path(text)
     try:
-        exists = path.exists()
+        exists = bool(text) and path.exists()
     except (OSError, ValueError):  # a name too long, or with a NUL in it
         exists = False
     if exists:
@@ -125,7 +121,7 @@ def meant(text: str) -> Path | str:
     version = as_version(text)
     if version is None:
         raise UsageError(
-            f"{text!r} is no file, and no version",
+            f"{text[:_SHOWN]!r} is no file, and no version",
             remedy='Give a version such as 1.2.2 or "latest", a .whl, a folder that holds mediapipe, or its library.',
         )
     return version

@@ -33,17 +33,16 @@ def choose(wheels: Sequence[Offered], version: str, platform: str, python: str |
 
     Raises UsageError that names what there is.
     """
-    found = [wheel for wheel in wheels if wheel.version == _version(wheels, version)]
+    exact = _version(wheels, version)
+    found = [wheel for wheel in wheels if wheel.version == exact]
     here = [wheel for wheel in found if platform in wheel.platforms]
     if not here:
         others = ", ".join(sorted({name for wheel in found for name in wheel.platforms}))
-        raise UsageError(
-            f"MediaPipe {found[0].version} has no wheel for {platform}", remedy=f"--platform can be: {others}."
-        )
+        raise UsageError(f"MediaPipe {exact} has no wheel for {platform}", remedy=f"--platform can be: {others}.")
     fits = [wheel for wheel in here if python is None or _tag(python) in wheel.pythons or ANY_PYTHON in wheel.pythons]
     if not fits:
         tags = ", ".join(sorted({_python(tag) for wheel in here for tag in wheel.pythons}, key=Version))
-        message = f"MediaPipe {found[0].version} has no wheel for Python {python} on {platform}"
+        message = f"MediaPipe {exact} has no wheel for Python {python} on {platform}"
         raise UsageError(message, remedy=f"--python can be: {tags}.")
     return preferred(fits, fallback, platform)
 

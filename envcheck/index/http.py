@@ -42,6 +42,7 @@ class Client:
     env: Mapping[str, str]
     fetched: int = 0
     _opener: dict[str, urllib.request.OpenerDirector] = field(default_factory=dict)
+    _logins: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def text(self, url: str, accept: str, limit: int) -> tuple[str, str, str]:
         """A page: its text, its type, and the address it came from in the end.
@@ -72,8 +73,10 @@ class Client:
             raise InfrastructureError(f"{shown(url)} cannot be read: {_reason(error)}", remedy=REMEDY) from error
 
     def _answer(self, url: str, headers: Mapping[str, str]) -> Any:
-        bare, login = without_login(url)
-        request = urllib.request.Request(bare, headers={**headers, **_authorization(bare, login)})  # noqa: S310
+        bare = self._remembered(url)
+        request = urllib.request.Request(bare, headers=dict(headers))  # noqa: S310 - http and https by then
+        if login := self._logins.get(urlsplit(bare).netloc) or _of_netrc(urlsplit(bare).hostname or ""):
+            request.add_unredirected_header("Authorization", _basic(*login))  # another host must not see it
         for attempt in range(1, _TRIES + 1):
             try:
                 return self._of(bare).open(request, timeout=self._timeout())
@@ -90,6 +93,15 @@ class Client:
                     raise
             time.sleep(_PAUSE_S * attempt)
         raise AssertionError(url)
+
+    def _remembered(self, url: str) -> str:
+        """The address without its login, which holds for every page and file of that host."""
+        bare, login = without_login(url)
+        if urlsplit(bare).scheme not in {"http", "https"}:
+            raise InfrastructureError(f"{shown(url)} is no http address", remedy=REMEDY)
+        if login:
+            self._logins[urlsplit(bare).netloc] = login
+        return bare
 
     def _timeout(self) -> float:
         named = self.env.get("UV_HTTP_TIMEOUT") or self.env.get("UV_REQUEST_TIMEOUT") or ""
@@ -166,11 +178,8 @@ def without_login(url: str) -> tuple[str, tuple[str, str] | None]:
     return urlunsplit(parts._replace(netloc=host)), (unquote(user), unquote(password))
 
 
-def _authorization(url: str, login: tuple[str, str] | None) -> dict[str, str]:
-    login = login or _of_netrc(urlsplit(url).hostname or "")
-    if login is None:
-        return {}
-    return {"Authorization": "Basic " + base64.b64encode(f"{login[0]}:{login[1]}".encode()).decode()}
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _of_netrc(host: str) -> tuple[str, str] | None:

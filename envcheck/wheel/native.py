@@ -201,7 +201,7 @@ def _cuda(search: Search, needed: Seen[tuple[str, ...]] | Unread) -> Seen[tuple[
         return texts
     linked = [name for name in needed.value if _CUDA_FAMILY.match(name)]
     none = "none of the libraries it needs is NVIDIA's"
-    return Seen((*linked, *texts.value), f"{texts.witness}; {', '.join(linked) or none}")
+    return Seen(tuple(dict.fromkeys((*linked, *texts.value))), f"{texts.witness}; {', '.join(linked) or none}")
 
 
 def _opencl(search: Search) -> Seen[str]:
@@ -217,7 +217,7 @@ def _version(elf: Elf | None, family: str, member: str) -> Seen[str] | Unread:
     if isinstance(elf.versions, Unread):
         return elf.versions
     if family not in elf.versions:
-        return Unread(reason=f"{member} needs no versioned symbol of {family}")
+        return Seen("", f"{member} needs no symbol of {family} with a version")
     version, symbol = elf.versions[family]
     return Seen(version, f"{member}: {symbol or 'a symbol'}@{family}_{version}")
 

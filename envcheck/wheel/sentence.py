@@ -51,9 +51,8 @@ def _besides(gpu: str) -> str:
 
 
 def _error(code: Code | Unread) -> str:
-    if isinstance(code, Unread):
-        return ""
-    return "; delegate=GPU ends in an error"
+    passed = not isinstance(code, Unread) and isinstance(code.delegate, Seen)
+    return "; delegate=GPU ends in an error" if passed else ""
 
 
 def _how(native: Native) -> str:
@@ -103,6 +102,8 @@ def _of_code(code: Code) -> Iterator[str]:
 
 def _of_versions(native: Native, metadata: Metadata | Unread) -> Iterator[str]:
     if isinstance(metadata, Unread) or metadata.glibc is None or isinstance(native.glibc, Unread):
+        return
+    if not native.glibc.value:
         return
     tag, needed = metadata.glibc, native.glibc.value
     if [int(part) for part in needed.split(".")] > [int(part) for part in tag.split(".")]:

@@ -38,13 +38,13 @@ def cuda_settings(program: Program) -> Iterator[Hit]:
     standard = sys.stdlib_module_names
     if "mediapipe" not in modules or any(m not in WITHOUT_CUDA and m not in standard for m in modules):
         return
-    if any(isinstance(n, ast.Attribute) and ("cuda" in n.attr.lower()) for n in program.scopes.nodes):
+    if any("cuda" in attribute.attr.lower() for attribute in program.scopes.of(ast.Attribute)):
         return
     if any(
         program.values.names(call.func) & {"subprocess.run", "subprocess.Popen", "os.system"} for call in program.calls
     ):
         return
-    for node in program.scopes.nodes:
+    for node in (*program.scopes.of(ast.Subscript), *program.calls):
         name = setting(program, node)
         if name is not None and name.startswith(SETTINGS):
             yield Hit("SRC816", node, f"{name} is read by CUDA programs only")
@@ -52,11 +52,10 @@ def cuda_settings(program: Program) -> Iterator[Hit]:
 
 def imported(program: Program) -> Iterator[str]:
     """The first names of all imported modules; relative imports count as `.`."""
-    for node in program.scopes.nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield (node.module or "").partition(".")[0] if node.level == 0 else "."
+    for plain in program.scopes.of(ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in plain.names)
+    for node in program.scopes.of(ast.ImportFrom):
+        yield (node.module or "").partition(".")[0] if node.level == 0 else "."
 
 
 def setting(program: Program, node: ast.AST) -> str | None:
@@ -73,7 +72,7 @@ def setting(program: Program, node: ast.AST) -> str | None:
 
 def log_lines(program: Program) -> Iterator[Hit]:
     """SRC817: a line of the log is searched for as if it proved something."""
-    for node in program.scopes.nodes:
+    for node in (*program.scopes.of(ast.Compare), *program.calls):
         for searched in needles(program, node):
             for line, truth in LINES.items():
                 if line in plain(searched.value):

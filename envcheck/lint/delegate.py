@@ -55,12 +55,9 @@ def has_delegate(program: Program, base: ast.Call) -> bool:
 
 def sets_delegate_later(program: Program) -> bool:
     """Whether any object's `delegate` is assigned after it was made."""
-    for node in program.scopes.nodes:
-        if isinstance(node, ast.Attribute) and node.attr == "delegate" and isinstance(node.ctx, ast.Store):
-            return True
-        if isinstance(node, ast.Call) and "builtins.setattr" in program.values.names(node.func):
-            return True
-    return False
+    attributes = program.scopes.of(ast.Attribute)
+    assigned = any(node.attr == "delegate" and isinstance(node.ctx, ast.Store) for node in attributes)
+    return assigned or any("builtins.setattr" in program.values.names(call.func) for call in program.calls)
 
 
 def gpu_elsewhere(program: Program, base: ast.Call) -> bool:
@@ -148,8 +145,8 @@ def renumbered(program: Program) -> str:
 def asked_of_cuda(program: Program) -> Iterator[Hit]:
     """SRC819: GPU or CPU is chosen by a question about CUDA."""
     seen: set[ast.AST] = set()
-    for node in program.scopes.nodes:
-        if not isinstance(node, ast.Attribute) or GPU not in program.values.names(node):
+    for node in program.scopes.of(ast.Attribute):
+        if GPU not in program.values.names(node):
             continue
         for parent in program.scopes.within_function(node):
             if (

@@ -97,8 +97,8 @@ def workers(program: Program) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
             if pools:
                 handed = [node for argument in call.args[1:] for node in ast.walk(argument)]
                 yield pools[0].node or call, [*functions(program, call.args[0]), *handed]
-    for node in program.scopes.nodes:
-        if isinstance(node, ast.ClassDef) and any(program.values.names(base) & PROCESS for base in node.bases):
+    for node in program.scopes.of(ast.ClassDef):
+        if any(program.values.names(base) & PROCESS for base in node.bases):
             yield node, [n for m in node.body if getattr(m, "name", "") == "run" for n in own_nodes(m)]
 
 

@@ -18,6 +18,8 @@ ORDER_KEPT = frozenset(
 )
 COLOUR_KEPT = frozenset(("numpy.ascontiguousarray()", "numpy.array()", "numpy.asarray()", "numpy.copy()"))
 COLOUR_FLAGS = frozenset(("cv2.IMREAD_COLOR", "cv2.IMREAD_COLOR_BGR"))
+TRACKERS = ("FaceLandmarker", "HandLandmarker", "PoseLandmarker", "HolisticLandmarker", "GestureRecognizer")
+"""Tasks that follow what they found from frame to frame in VIDEO mode. Detectors and segmenters do not."""
 SECONDS = frozenset(("time.time()", "time.monotonic()", "time.perf_counter()"))
 DEEPEST = 8
 
@@ -53,7 +55,7 @@ def wrong_order(program: Program) -> Iterator[Hit]:
 
 def attribute_names(program: Program) -> Iterator[str]:
     """The last names of all attributes in the file."""
-    return (node.attr for node in program.scopes.nodes if isinstance(node, ast.Attribute))
+    return (node.attr for node in program.scopes.of(ast.Attribute))
 
 
 def is_bgr(program: Program, node: ast.AST, depth: int = DEEPEST) -> bool:
@@ -91,11 +93,11 @@ def reads_otherwise(program: Program, call: ast.Call) -> bool:
 
 def converted_in_place(program: Program, name: str) -> bool:
     """Whether a call or an assignment may change the pixels behind a name."""
-    for node in program.scopes.nodes:
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and is_named(node.value, name):
-            return True
-        if isinstance(node, ast.Call) and "cv2.cvtColor" in program.values.names(node.func):
-            target = program.argument(node, "dst", 2)
+    if any(isinstance(node.ctx, ast.Store) and is_named(node.value, name) for node in program.scopes.of(ast.Subscript)):
+        return True
+    for call in program.calls:
+        if "cv2.cvtColor" in program.values.names(call.func):
+            target = program.argument(call, "dst", 2)
             if target is not None and is_named(target, name):
                 return True
     return False
@@ -123,12 +125,14 @@ def image_mode(program: Program) -> Iterator[Hit]:
 
 
 def still(program: Program, creation: ast.AST) -> bool:
-    """Whether an object was surely made for single images."""
+    """Whether an object that could follow faces was surely made for single images."""
     if not isinstance(creation, ast.Call):
         return False
     names = program.values.names(creation.func)
     if names & LEGACY:
         return program.values.constants(program.argument(creation, "static_image_mode", 0)) == [True]
+    if not any(name.startswith(tuple(f"mp.{task}." for task in TRACKERS)) for name in names):
+        return False
     if any(name.endswith("create_from_model_path") for name in names):
         return True
     options = program.values.of(program.argument(creation, "options", 0))
@@ -149,8 +153,7 @@ def image_options(program: Program, options: ast.Call) -> bool:
 
 def stored_attributes(program: Program) -> Iterator[str]:
     """The attributes that the file assigns."""
-    nodes = (node for node in program.scopes.nodes if isinstance(node, ast.Attribute))
-    return (node.attr for node in nodes if isinstance(node.ctx, ast.Store))
+    return (node.attr for node in program.scopes.of(ast.Attribute) if isinstance(node.ctx, ast.Store))
 
 
 def mode_in_words(use: Inference) -> str:

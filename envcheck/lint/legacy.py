@@ -57,14 +57,13 @@ def helpers(program: Program) -> Iterator[Hit]:
 
 
 def references(program: Program) -> Iterator[tuple[ast.AST, str]]:
-    """Expressions and imports that name something below `mp.solutions`, in source order."""
-    for node in program.scopes.nodes:
-        if isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load):
-            names = program.values.names(node)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = {canonical(path) for path in imported(node)}
-        else:
-            continue
+    """Imports, then expressions, that name something below `mp.solutions`."""
+    of = program.scopes.of
+    imports: list[ast.Import | ast.ImportFrom] = [*of(ast.Import), *of(ast.ImportFrom)]
+    loaded: list[ast.Attribute | ast.Name] = [*of(ast.Attribute), *of(ast.Name)]
+    named: list[tuple[ast.AST, set[str]]] = [(node, {canonical(path) for path in imported(node)}) for node in imports]
+    named += [(node, program.values.names(node)) for node in loaded if isinstance(node.ctx, ast.Load)]
+    for node, names in named:
         for name in sorted(names):
             if name.partition(".")[0] == "solutions" and "()" not in name:
                 yield node, name

@@ -51,7 +51,7 @@ class Program:
         self.version = version
         self.scopes = Scopes(tree)
         self.values = Values(self.scopes)
-        self.calls = [node for node in self.scopes.nodes if isinstance(node, ast.Call)]
+        self.calls = self.scopes.of(ast.Call)
 
     @functools.cached_property
     def creations(self) -> list[ast.Call]:
@@ -100,10 +100,9 @@ class Program:
     @functools.cached_property
     def uses_gpu(self) -> list[ast.AST]:
         """Where the file names the GPU delegate."""
-        return [
-            node for node in self.scopes.nodes
-            if isinstance(node, (ast.Attribute, ast.Name, ast.Call, ast.Subscript)) and self.is_gpu(node)
-        ]  # fmt: skip
+        of = self.scopes.of
+        named = (*of(ast.Attribute), *of(ast.Name), *of(ast.Call), *of(ast.Subscript))
+        return [node for node in named if self.is_gpu(node)]
 
     def is_gpu(self, node: ast.AST) -> bool:
         """Whether an expression is spelled as the GPU member of a Delegate, known or not."""
@@ -175,17 +174,10 @@ class Program:
     @functools.cached_property
     def changed(self) -> set[str]:
         """Names whose items are assigned, or that are updated in place."""
-        found = set()
-        for node in self.scopes.nodes:
-            stored = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
-            method = isinstance(node, ast.Attribute) and node.attr in ("update", "setdefault", "pop", "append")
-            if (
-                (stored or method)
-                and isinstance(node, (ast.Subscript, ast.Attribute))
-                and isinstance(node.value, ast.Name)
-            ):
-                found.add(node.value.id)
-        return found
+        stored = [node.value for node in self.scopes.of(ast.Subscript) if isinstance(node.ctx, ast.Store)]
+        methods = ("update", "setdefault", "pop")
+        updated = [node.value for node in self.scopes.of(ast.Attribute) if node.attr in methods]
+        return {node.id for node in (*stored, *updated) if isinstance(node, ast.Name)}
 
 
 def is_creation(value: Value) -> bool:

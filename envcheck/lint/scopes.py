@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
+Node = TypeVar("Node", bound=ast.AST)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 NEW_SCOPE = (*FUNCTIONS, *COMPREHENSIONS, ast.ClassDef)
+MARKS = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
+"""Nodes that carry no place and no name; half of a tree."""
 REPEATED = ("body", "test")
 """The fields of a loop that run once per turn."""
 MOST_BINDINGS = 60
@@ -61,7 +64,7 @@ class Scopes:
         self.block: dict[ast.AST, str] = {}
         """The field of its parent that each node stands in: `body`, `orelse`, `test` …"""
         self.scope_of: dict[ast.AST, Scope] = {}
-        self.nodes: list[ast.AST] = []
+        self.kinds: dict[type[ast.AST], list[ast.AST]] = {}
         self.by_node: dict[ast.AST, Scope] = {}
         self.module = self._open(tree, None)
         self._read()
@@ -75,7 +78,7 @@ class Scopes:
         stack: list[tuple[ast.AST, Scope]] = [(self.tree, self.module)]
         while stack:
             node, scope = stack.pop()
-            self.nodes.append(node)
+            self.kinds.setdefault(type(node), []).append(node)
             self.scope_of[node] = scope
             self._declare(node, scope)
             inner = self._open(node, scope) if isinstance(node, NEW_SCOPE) else scope
@@ -94,6 +97,10 @@ class Scopes:
                 owner = next((s for s in enclosing(scope) if name in s.names), None)
                 if owner is not None:
                     scope.outside[name] = owner
+
+    def of(self, kind: type[Node]) -> list[Node]:
+        """All nodes of one kind, in source order."""
+        return cast("list[Node]", self.kinds.get(kind, []))
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """Parents, the nearest first, up to the module."""
@@ -194,7 +201,7 @@ def fields(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """The children of a node with the name of the field that holds them."""
     for name, held in ast.iter_fields(node):
         for child in held if isinstance(held, list) else (held,):
-            if isinstance(child, ast.AST):
+            if isinstance(child, ast.AST) and not isinstance(child, MARKS):
                 yield name, child
 
 

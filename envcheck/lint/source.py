@@ -166,10 +166,10 @@ def plain_python(cell: str) -> list[str]:
         return [""] * len(lines)
     plain, continued = [], False
     for line in lines:
-        magic = continued or is_magic(line)
-        continued = magic and line.rstrip().endswith("\\")
+        starts = not continued and is_magic(line)
         indent = line[: len(line) - len(line.lstrip())]
-        plain.append((f"{indent}pass" if line.strip() and not continued else "") if magic else line)
+        plain.append(f"{indent}pass" if starts else "" if continued else line)
+        continued = (starts or continued) and line.rstrip().endswith("\\")
     return plain
 
 

@@ -33,10 +33,11 @@ class Region(NamedTuple):
 
 def regions(program: Program) -> Iterator[Region]:
     """Every timed region: both looks stand in one block."""
-    for node in program.scopes.nodes:
+    looks = [call for call in program.calls if not CLOCKS.isdisjoint(program.values.names(call))]
+    for node in dict.fromkeys(program.scopes.parents[program.scopes.statement(look)] for look in looks):
         for name in BLOCKS:
             block = getattr(node, name, None)
-            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+            if isinstance(block, list):
                 yield from regions_of(program, block)
 
 
@@ -136,8 +137,8 @@ def is_first(program: Program, call: ast.Call, made_by: tuple[ast.AST, ...], reg
     start = region.start.lineno
     uses = [i.call for i in program.inferences if set(i.made_by) & set(made_by) and i.call is not call]
     handed_on = [
-        node for node in program.scopes.nodes
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        node for node in program.scopes.of(ast.Name)
+        if isinstance(node.ctx, ast.Load)
         and any(value.node in made_by for value in program.values.of(node)) and node.lineno < start
     ]  # fmt: skip
     return not handed_on and not any(use.lineno < start for use in uses)

@@ -245,8 +245,8 @@ def attributes_of_classes(scopes: Scopes) -> dict[tuple[ast.AST, str], list[Bind
         if isinstance(node, ast.ClassDef):
             for name, bindings in scope.names.items():
                 found[node, name] = list(bindings)
-    for node in scopes.nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+    for node in scopes.of(ast.Attribute):
+        if isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
             owner = object_of(node.value, scopes)
             if owner is not None:
                 found.setdefault((owner, node.attr), []).append(stored(node, scopes))

@@ -27,6 +27,7 @@ MATRIX = 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["1.2.2"]\n'
         (("--version",), set()),
         (("validate", "--help"), set()),
         (("explain", "EGL202"), set()),
+        (("lint", "app.py"), set()),
         (("plan",), {"ruamel", "jsonschema"}),
         (("validate", "--dry-run"), {"ruamel", "jsonschema"}),
     ],
@@ -36,6 +37,7 @@ def test_a_command_imports_what_it_uses_and_nothing_else(
     arguments: tuple[str, ...], needed: set[str], tmp_path: Path
 ) -> None:
     (tmp_path / "matrix.yaml").write_text(MATRIX, encoding="utf-8")
+    (tmp_path / "app.py").write_text("import mediapipe\n", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=tmp_path, env=environment({}), capture_output=True, text=True, check=True, timeout=60,

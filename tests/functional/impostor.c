@@ -2,14 +2,17 @@
  * Preloaded instead (compiled with -DPRELOADED), it puts itself in front of glGetString alone.
  *
  *   IMPOSTOR_RENDERER, IMPOSTOR_VERSION   answers of glGetString, where set; the vendors are then NVIDIA's, too
+ *   IMPOSTOR_FAULT   segfault or hang, as soon as the display of an EGL device is asked for
  *   IMPOSTOR_LOAD    libraries to map, IMPOSTOR_OPEN files to hold open, each separated by colons
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { EGL_VENDOR = 0x3053, GL_VENDOR = 0x1F00, GL_RENDERER, GL_VERSION };
 typedef const unsigned char *(*get_string)(unsigned);
@@ -30,10 +33,22 @@ const unsigned char *glGetString(unsigned name) {
   return honest ? lie(name) : NULL;
 }
 #else
-/* The fourth entry of glvnd's import table is getProcAddress:
+/* The first and the fourth entry of glvnd's import table are getPlatformDisplay and getProcAddress:
  * https://github.com/NVIDIA/libglvnd/blob/master/include/glvnd/libeglabi.h */
 typedef void *(*get_address)(const char *);
-enum { GET_PROC_ADDRESS = 3 };
+enum { GET_PLATFORM_DISPLAY = 0, GET_PROC_ADDRESS = 3, EGL_PLATFORM_DEVICE = 0x313F };
+typedef void *(*get_display)(unsigned, void *, const intptr_t *);
+static get_display mesa_display;
+
+static void *display(unsigned platform, void *native, const intptr_t *attributes) {
+  const char *fault = getenv("IMPOSTOR_FAULT");
+  if (fault && platform == EGL_PLATFORM_DEVICE) {
+    if (!strcmp(fault, "hang"))
+      for (;;) pause();
+    raise(SIGSEGV);
+  }
+  return mesa_display(platform, native, attributes);
+}
 static get_address mesa_address;
 
 typedef const char *(*query_string)(void *, int);
@@ -63,6 +78,8 @@ int __egl_Main(uint32_t version, const void *exports, void *vendor, void **impor
   if (!start || !start(version, exports, vendor, imports)) return 0;
   mesa_address = (get_address)imports[GET_PROC_ADDRESS];
   imports[GET_PROC_ADDRESS] = (void *)address;
+  mesa_display = (get_display)imports[GET_PLATFORM_DISPLAY];
+  imports[GET_PLATFORM_DISPLAY] = (void *)display;
   each("IMPOSTOR_LOAD", load);
   each("IMPOSTOR_OPEN", hold);
   return 1;

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envcheck import compat, environments, process
-from envcheck.cell import Setting
+from envcheck.cell.run import Setting
 from envcheck.cell.worker import Material
 from envcheck.engines import local
 from envcheck.environments import Prepared

@@ -28,9 +28,11 @@ from envcheck.model import (
     Finding,
     Foresight,
     Gate,
+    Judgement,
     Nvml,
     Status,
     Unread,
+    Verdict,
     Workload,
 )
 from envcheck.payload import BOOTSTRAP, preamble
@@ -41,9 +43,11 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+NOTHING_RAN = Judgement(Verdict.UNKNOWN, "nothing was run")
 BESIDE = frozenset({"BEN505"})
 """What is true of every doctor's visit and needs no finding: nothing was run, so nothing is proven."""
 NO_MEDIAPIPE = "MPP413"
+NO_PROCESSES = Unread(reason="envcheck starts processes on Linux and macOS only")
 PACKAGES = "MPP"
 
 
@@ -97,7 +101,7 @@ def observe(chosen: Choice, request: DoctorRequest) -> Evidence:
     python, env, deadline_s = (str(chosen.python), "-B"), activated(request.env, chosen.python), request.deadline_s
     nvml = Asked(lambda: observe_nvml(env, deadline_s))
     gl, facts, cuda_driver = ask_inside(python, env, deadline_s)
-    from envcheck import judge, redact, rules  # noqa: F401 - loaded while the answers are on their way
+    from envcheck import redact, rules  # noqa: F401 - loaded while the answers are on their way
     from envcheck.host import observe_host
 
     if isinstance(gl.answer(), Unread) and isinstance(facts.answer(), Unread) and os.name == "posix":
@@ -119,6 +123,8 @@ def ask_inside(
     python: tuple[str, ...], env: Mapping[str, str], deadline_s: float
 ) -> tuple[Asked[GlContext], Asked[Facts], Asked[CudaDriver]]:
     """The questions that the environment's own interpreter must answer."""
+    if os.name != "posix":
+        return Asked(lambda: NO_PROCESSES), Asked(lambda: NO_PROCESSES), Asked(lambda: NO_PROCESSES)
     from envcheck.cell.glprobe import observe_gl
     from envcheck.cell.observe import observe_cuda_driver, observe_facts
 
@@ -142,10 +148,9 @@ def observe_nvml(env: Mapping[str, str], deadline_s: float) -> Nvml | Unread:
 
 def diagnose(evidence: Evidence, chosen: Choice, env: Mapping[str, str]) -> Diagnosis:
     """Facts and findings, the root cause first, without the secrets of `env`."""
-    from envcheck.judge import judge
     from envcheck.rules import findings
 
-    found = findings(evidence, judge(evidence))
+    found = findings(evidence, NOTHING_RAN)
     diagnosis = Diagnosis(
         host=evidence.host,
         findings=root_first(news(found, own=str(chosen.python) == sys.executable)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from envcheck import compat, environments, store
-from envcheck.cell import Setting
+from envcheck.cell.run import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
 from envcheck.engines import local

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from envcheck import environments, process
 from envcheck.cache import hold
-from envcheck.cell import Setting, observe_cell
 from envcheck.cell.observe import NvmlSampler
+from envcheck.cell.run import Setting, observe_cell
 from envcheck.environments import Prepared
 from envcheck.errors import InterruptedRunError
 from envcheck.host import observe_host

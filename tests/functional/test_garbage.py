@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envcheck.cell import Setting, observe_cell
+from envcheck.cell.run import Setting, observe_cell
 from envcheck.cell.worker import Material
 from envcheck.judge import judge
 from envcheck.model import Frames, Gate, ModelFile, Status, Verdict, Workload

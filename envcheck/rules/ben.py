@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envcheck.model import Status, Verdict
 from envcheck.rules.rule import Rule, on_verdict
+from envcheck.rules.world import looked_only
 
 MEASURED_BY_OTHERS = "https://github.com/google-ai-edge/mediapipe/issues/5742"
 
@@ -47,6 +48,7 @@ RULES = (
         code="BEN505",
         title="could not look",
         see=on_verdict(Verdict.UNKNOWN),
+        scope=lambda case: not looked_only(case),
         because="Nothing was proven, and what is not proven is not a pass.",
         remedy="Read the reason; run the cell again where its missing witness can be had (NVML outside a container, an input with a face).",
         url="https://github.com/google-ai-edge/mediapipe/issues/4988",

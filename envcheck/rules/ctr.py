@@ -112,7 +112,7 @@ def unmet(case: Case) -> str | Unread | None:
 
 def unmet_status(case: Case) -> Status:
     """Where a GPU was handed in all the same, the requirement keeps nobody from it."""
-    return Status.UNKNOWN if gpu_devices(case) else Status.FAIL
+    return Status.FAIL if driver_missed(case) and gpu_devices(case) == () else Status.UNKNOWN
 
 
 def stale_cdi(case: Case) -> str | None:

@@ -61,7 +61,8 @@ def graphics_install(case: Case) -> str:
     install = by_family(
         case,
         {
-            "debian": f"sudo apt-get install libnvidia-gl-{branch}    # driver from the -server packages: libnvidia-gl-{branch}-server; Debian: nvidia-driver-libs",
+            "ubuntu": f"sudo apt-get install libnvidia-gl-{branch}    # beside nvidia-headless-…-server: libnvidia-gl-{branch}-server",
+            "debian": "sudo apt-get install nvidia-driver-libs    # component non-free",
             "fedora": "sudo dnf install nvidia-driver-libs    # RPM Fusion: xorg-x11-drv-nvidia-libs",
             "suse": "sudo zypper install nvidia-gl-G06",
             "arch": "sudo pacman -S nvidia-utils",

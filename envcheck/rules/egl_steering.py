@@ -49,10 +49,14 @@ def hidden(case: Case) -> str | None:
     return f"{', '.join(set_ones)}, which leads to {', '.join(one.path for one in vendors) or 'no vendor file'}"
 
 
+def displays_named(case: Case) -> dict[str, str]:
+    """The variables that name a display server."""
+    return {name: value for name in DISPLAYS if (value := variables_of(case).get(name))}
+
+
 def steered(case: Case) -> str | None:
     """NVIDIA's EGL is in place, and a display server is named that gives another default display."""
-    named = {name: value for name in DISPLAYS if (value := variables_of(case).get(name))}
-    gl = case.evidence.gl
+    named, gl = displays_named(case), case.evidence.gl
     if not named or not isinstance(gl, GlContext) or not egl_in_place(case):
         return None
     got = gl.renderer if gl.path == "default" else gl.error or "no context"
@@ -180,7 +184,7 @@ RULES = (
         code="EGL220",
         title="EGL_PLATFORM keeps NVIDIA's device platform away",
         see=platform_named,
-        scope=steering_missed,
+        scope=lambda case: steering_missed(case) and platform_named(case) is not None,
         after=NO_DRIVER_FOUND,
         because="It fixes what the default display is. surfaceless, gbm, x11 and wayland want what a machine without a screen "
         "does not have, or lead to Mesa; unset, NVIDIA's driver takes the GPU itself.",
@@ -191,7 +195,7 @@ RULES = (
         code="EGL214",
         title="DISPLAY or WAYLAND_DISPLAY leads EGL to a display server",
         see=steered,
-        scope=steering_missed,
+        scope=lambda case: steering_missed(case) and bool(displays_named(case)),
         after=(*NO_DRIVER_FOUND, "EGL213", "EGL220"),
         because="With a display named, EGL's default is that server's: through ssh, VNC or Xvfb it is Mesa's, or has no "
         "off-screen configuration. MediaPipe needs no display at all.",
@@ -215,7 +219,7 @@ RULES = (
         code="EGL216",
         title="this user may not open the render node",
         see=closed_nodes,
-        scope=steering_missed,
+        scope=lambda case: steering_missed(case) and closed_nodes(case) is not None,
         after=("GPU105", "GPU107", "CTR302", "CTR303"),
         because="Mesa needs /dev/dri/renderD128, and NVIDIA's driver for some of its platforms; without permission EGL goes on "
         "to software or to nothing.",

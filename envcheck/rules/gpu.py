@@ -28,8 +28,8 @@ from envcheck.rules.world import (
 GPU_SUPPORT = "https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support"
 NOT_HANDED_IN = ("CTR303", "CTR302")
 ANOTHER_PLATFORM = ("GPU118", "GPU114")
-IN_ERROR = re.compile(r"gpu ?is ?lost|unknown error|NVMLError_Unknown|did not answer", re.IGNORECASE)
-MISMATCH = re.compile(r"version ?mismatch", re.IGNORECASE)
+IN_ERROR = re.compile(r"gpu ?is ?lost|reset ?required|unknown error|NVMLError_Unknown\b|did not answer", re.IGNORECASE)
+MISMATCH = re.compile(r"LibRmVersionMismatch|(RM|driver/library) version mismatch", re.IGNORECASE)
 CANNOT_LOOK = re.compile(r"permission denied|not looked|not permitted", re.IGNORECASE)
 
 
@@ -53,7 +53,8 @@ def install_driver(case: Case) -> str:
     install = by_family(
         case,
         {
-            "debian": "sudo ubuntu-drivers install    # Debian: sudo apt-get install nvidia-driver",
+            "ubuntu": "sudo ubuntu-drivers install",
+            "debian": "sudo apt-get install linux-headers-$(dpkg --print-architecture) nvidia-driver    # component non-free",
             "fedora": "sudo dnf install akmod-nvidia    # from RPM Fusion; NVIDIA's repository: nvidia-open",
             "suse": "sudo zypper install nvidia-open-driver-G06-signed-kmp-meta nvidia-gl-G06",
             "arch": "sudo pacman -S nvidia-open nvidia-utils",
@@ -180,7 +181,8 @@ def compute_install(case: Case) -> str:
     return by_family(
         case,
         {
-            "debian": f"sudo apt-get install libnvidia-compute-{branch} libnvidia-gl-{branch} nvidia-utils-{branch}    # Debian: nvidia-smi nvidia-driver-libs",
+            "ubuntu": f"sudo apt-get install libnvidia-compute-{branch} libnvidia-gl-{branch} nvidia-utils-{branch}",
+            "debian": "sudo apt-get install libcuda1 libnvidia-ml1 nvidia-driver-libs    # component non-free",
             "fedora": "sudo dnf install nvidia-driver-cuda nvidia-driver-libs    # RPM Fusion: xorg-x11-drv-nvidia-cuda",
             "suse": "sudo zypper install nvidia-compute-utils-G06 nvidia-gl-G06",
             "arch": "sudo pacman -S nvidia-utils",

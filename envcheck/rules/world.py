@@ -241,7 +241,8 @@ def egl_in_place(case: Case) -> bool:
 # --- how a remedy is typed --------------------------------------------------------------------------------------
 
 FAMILIES = {
-    "debian": re.compile(r"debian|ubuntu|mint|pop!|raspbian|kali", re.IGNORECASE),
+    "ubuntu": re.compile(r"ubuntu|mint|pop!", re.IGNORECASE),
+    "debian": re.compile(r"debian|raspbian|kali", re.IGNORECASE),
     "fedora": re.compile(r"fedora|red hat|rhel|centos|rocky|alma|oracle|amazon|ubi", re.IGNORECASE),
     "suse": re.compile(r"suse|sles", re.IGNORECASE),
     "arch": re.compile(r"arch|manjaro|endeavour", re.IGNORECASE),
@@ -250,15 +251,18 @@ FAMILIES = {
 
 
 def family_of(case: Case) -> str:
-    """The distribution's family by os-release: debian, fedora, suse, arch, alpine, or "" where it is another."""
+    """The distribution's family by os-release: ubuntu, debian, fedora, suse, arch, alpine, or "" for another."""
     facts = facts_of(case)
     name = facts.system.name if facts else ""
     return next((family for family, pattern in FAMILIES.items() if pattern.search(name)), "")
 
 
 def by_family(case: Case, commands: dict[str, str]) -> str:
-    """The commands of this distribution; all of them, each with its system's name, where it is not known."""
+    """The commands of this distribution; all of them, each with its system's name, where it is not known. Where Ubuntu
+    has none of its own it takes Debian's."""
     family = family_of(case)
+    if family == "ubuntu" and family not in commands:
+        family = "debian"
     if family in commands:
         return commands[family]
     return "\n".join(f"{command}    # {name}" for name, command in commands.items())

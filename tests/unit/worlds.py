@@ -209,3 +209,17 @@ def tried(gpu: WorkerRun, facts: Facts | Unread = HEALTHY, **changes: Any) -> Ev
     """A cell in which both workers were run; the CPU's came to its end."""
     cell = Cell(id="venv-py3.11-mp1.2.2", axes=Axes(backend="venv", python="3.11", mediapipe="1.2.2"))
     return looked_at(facts, cell=cell, build=Build(outcome="built"), cpu=ran(), gpu=gpu, **changes)
+
+
+NO_CONTEXT = GlContext(path="none", egl_library="libEGL.so.1", error="eglInitialize failed with 0x3001", devices=0)
+LLVMPIPE = GlContext(
+    path="default",
+    vendor="Mesa",
+    renderer="llvmpipe (LLVM 15.0.6, 256 bits)",
+    version="OpenGL ES 3.2 Mesa 22.3.6",
+    egl_library="libEGL.so.1",
+)
+UMBRELLA = 'Service "kGpuService", required by node x, was not provided and cannot be created: '
+NO_VENDOR_LOADS = f"{UMBRELLA}RET_CHECK display != EGL_NO_DISPLAYeglGetDisplay() returned error 0x300c"
+NO_DISPLAY = f"{UMBRELLA}RET_CHECK egl_initializedUnable to initialize EGL"
+EMULATION = f"{UMBRELLA}GPU emulation detected, but not supported. Please run in an environment that exposes a GPU."

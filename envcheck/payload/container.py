@@ -76,6 +76,11 @@ def runtime_signs(files, env, init, cgroup, mounts):
     if "/.dockerenv" in files and not is_machine(mounts):
         yield "docker", "/.dockerenv"
     yield from in_cgroup(cgroup, "lxc", r"/lxc[./]")
+    yield from (
+        ("lxc", "mount at " + point)
+        for _root, point, fs, *_ in mounts
+        if fs == "fuse.lxcfs" and point == "/proc/cpuinfo"
+    )
     if told:
         kinds = {"systemd-nspawn": "nspawn", "lxc-libvirt": "lxc"}
         kind = kinds.get(told, told)
@@ -174,7 +179,7 @@ def container(env):
         "kind": "container",
         "runtime": signs[0][0] if signs else "",
         "signs": list(dict.fromkeys(sign for _runtime, sign in signs)),
-        "injection": injection(mounts, ["/dev/" + name for name in listed("/dev")]) if signs else "",
+        "injection": injection(mounts, ["/dev/" + name for name in listed("/dev")]) if signs and mounts else "",
         "variables": {name: env[name] for name in sorted(env) if name.startswith("NVIDIA_")},
         "cdi": part(cdi),
     }

@@ -246,15 +246,13 @@ def core_count(online):
 
 
 def temperature(zones):
-    """The hottest sensor of the processor among (name, millidegrees); of all where none is known to be its."""
+    """The hottest sensor of the processor among (name, millidegrees), or the board's where none is the processor's."""
     known = [(name, int(value)) for name, value in zones if re.match(r"-?\d{1,7}\s*$", value, re.ASCII)]
-    cpu = [
-        value
-        for name, value in known
-        if re.match(r"x86_pkg_temp|cpu|soc|coretemp|k10temp|zenpower|tj", name, re.IGNORECASE)
-    ]
-    values = cpu or [value for _name, value in known]
-    return max(values) / 1000 if values else {"unread": "no thermal sensor can be read"}
+    for sensors in (r"x86_pkg_temp|cpu|soc|coretemp|k10temp|zenpower|tj", "acpitz"):
+        values = [value for name, value in known if re.match(sensors, name, re.IGNORECASE)]
+        if values:
+            return max(values) / 1000
+    return {"unread": "no thermal sensor of the processor can be read"}
 
 
 def zones():

@@ -36,6 +36,7 @@ KNOWN_FOLDERS = (
 )  # fmt: skip
 DEFAULT_FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 CACHE_MAGIC, CACHE_HEADER, CACHE_ENTRY = b"glibc-ld.so.cache1.1", 48, struct.Struct("=iIIIQ")
+DT_RPATH, DT_RUNPATH = 15, 29
 CACHE_ARCHITECTURE = {"x86_64": 0x0300, "aarch64": 0x0A00}  # sysdeps/generic/ldconfig.h of the GNU C library
 
 VENDOR_FOLDERS = "/etc/glvnd/egl_vendor.d:/usr/share/glvnd/egl_vendor.d"
@@ -95,15 +96,17 @@ def string_at(data, offset):
     return data[offset:end].decode("utf-8", "surrogateescape") if 0 <= offset < end else ""
 
 
-def conf_folders(path="/etc/ld.so.conf", depth=0):
+def conf_folders(path="/etc/ld.so.conf", seen=()):
     """Folders that /etc/ld.so.conf names, in its order."""
+    seen = seen or set()
     text = read(path)
-    for line in () if isinstance(text, dict) or depth > 4 else text.splitlines():
+    for line in () if isinstance(text, dict) or path in seen else text.splitlines():
+        seen.add(path)
         words = line.split("#")[0].split()
         if words[:1] == ["include"]:
             for pattern in words[1:]:
                 for found in sorted(glob.glob(os.path.join(os.path.dirname(path), pattern))):
-                    yield from conf_folders(found, depth + 1)
+                    yield from conf_folders(found, seen)
         elif words:
             yield words[0]
 
@@ -120,11 +123,25 @@ def kind_of(path):
     return start[4:6] + start[18:20] if start[:4] == b"\x7fELF" and len(start) == 20 else None
 
 
+def own_folders(path="/proc/self/exe"):
+    """The folders of the interpreter's own DT_RPATH, as conda's has one; they come first for every library."""
+    try:
+        tags, texts = elf_section(path, b".dynamic") or b"", elf_section(path, b".dynstr") or b""
+    except (OSError, OverflowError, ValueError, struct.error):
+        return []
+    values = dict(struct.iter_unpack("<qQ", tags[: len(tags) // 16 * 16]))
+    if DT_RPATH not in values or DT_RUNPATH in values:
+        return []
+    origin = os.path.dirname(os.path.realpath(path))
+    folders = string_at(texts, values[DT_RPATH]).split(":")
+    return [os.path.normpath(one.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)) for one in folders if one]
+
+
 class Loader:
     """Where the dynamic loader looks for a library by its name, in its order."""
 
     def __init__(self, env, machine):
-        self.first = path_folders(env.get("LD_LIBRARY_PATH", ""))
+        self.first = own_folders() + path_folders(env.get("LD_LIBRARY_PATH", ""))
         self.cache: dict[str, list[str]] = {}
         understood = True
         try:
@@ -136,6 +153,8 @@ class Loader:
         multiarch = "%s-linux-gnu" % machine
         last = ["/lib/" + multiarch, "/usr/lib/" + multiarch, *DEFAULT_FOLDERS]
         self.last = last if understood else list(conf_folders()) + last
+        if os.path.realpath(sys.executable or "").startswith("/nix/store/"):  # its loader knows no folder of the system
+            self.cache, self.last = {}, []
         self.taken: dict[str, str] = {}
         try:
             self.ours = kind_of("/proc/self/exe")
@@ -271,7 +290,7 @@ def elf_section(path, wanted):
         for section in sections:
             if texts[section[0] :].split(b"\0", 1)[0] == wanted:
                 file.seek(section[4])
-                return file.read(min(section[5], 1 << 16))
+                return file.read(min(section[5], 1 << 20))
     return None
 
 

@@ -303,14 +303,20 @@ def user_site(env):
 
 
 def shadowed(folders):
-    """The first module of ours that one of these folders hides: a file, or a package that is no installed one."""
+    """The first module named like one of ours in these folders; what was installed there hides only another one."""
+    ours = {os.path.realpath(entry) for entry in sys.path}
     for folder in folders:
-        for module in MODULES:
-            for name in (module + ".py", os.path.join(module, "__init__.py")):
-                path = os.path.join(folder, name)
-                if os.path.isfile(path) and os.path.realpath(folder) not in map(os.path.realpath, sys.path):
-                    return path
+        for module in MODULES if os.path.realpath(folder) not in ours else ():
+            paths = [os.path.join(folder, module + ".py"), os.path.join(folder, module, "__init__.py")]
+            hiding = [path for path in paths if os.path.isfile(path)]
+            if hiding and (provided(module, sys.path) or not provided(module, [folder])):
+                return hiding[0]
     return ""
+
+
+def provided(module, paths):
+    """True where an installed distribution brings this module."""
+    return any(name.startswith("opencv" if module == "cv2" else module) for name in installed(paths))
 
 
 # --- all of it ----------------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ def lint(tmp_path: Path) -> Lint:
     def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "envcheck", "lint", *arguments],
-            cwd=tmp_path, env=environment(env or {}), input=stdin, capture_output=True, text=True, check=False, timeout=120,
+            cwd=tmp_path, env=environment(env or {}), input=stdin, capture_output=True, text=True, check=False,
+            timeout=120,
         )  # fmt: skip
 
     return run

@@ -1,0 +1,269 @@
+"""What was seen of a program -> one word: composed sights, each witness alone and against the others."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from envcheck.model import GpuProcess, Says, Status, Unread
+from envcheck.rules import BY_CODE
+from envcheck.rules.watched import BY_CODE as TEXTS
+from envcheck.watch.findings import CAUSES, findings
+from envcheck.watch.judging import judge
+from envcheck.watched import Ending, GpuSeen, GpuWork, NativeLog, Place, ProcessSeen, ThreadSeen, Watched
+
+PID = 7
+FRONT = "/usr/lib/x86_64-linux-gnu/libEGL_nvidia.so.0"
+CORE = "/usr/lib/x86_64-linux-gnu/libnvidia-eglcore.so.570.124.06"
+CUDA = "/usr/lib/x86_64-linux-gnu/libcuda.so.1"
+SWRAST = "/usr/lib/x86_64-linux-gnu/dri/swrast_dri.so"
+IRIS = "/usr/lib/x86_64-linux-gnu/dri/iris_dri.so"
+GALLIUM = "/usr/lib/x86_64-linux-gnu/libgallium-25.0.7.so"
+MEDIAPIPE = "/env/mediapipe/python/_framework_bindings.cpython-311-x86_64-linux-gnu.so"
+NO_NVML = Unread(reason="NVMLError_LibraryNotFound")
+HIDDEN = Unread(reason="process 7 is user 0's, and the system does not let this user look into it")
+
+
+def process(
+    *libraries: str,
+    pid: int = PID,
+    devices: tuple[str, ...] | Unread = (),
+    raster_s: float | None = None,
+    cpu_s: float = 10.0,
+    looks: int = 5,
+) -> ProcessSeen:
+    threads = () if raster_s is None else (ThreadSeen("llvmpipe-0", 0.0), ThreadSeen("llvmpipe compute", raster_s))
+    return ProcessSeen(pid, 1, "python", libraries, devices, threads, cpu_s, looks)
+
+
+def gpu(
+    *,
+    graphics: tuple[int, ...] = (PID,),
+    compute: tuple[int, ...] = (),
+    sm: tuple[int, ...] = (30, 40),
+    others: int = 0,
+) -> GpuSeen:
+    def listed(pids: tuple[int, ...]) -> tuple[GpuProcess, ...]:
+        return tuple(GpuProcess(pid=pid, memory=1 << 26) for pid in pids)
+
+    work = tuple(GpuWork(pid=PID, sm=percent, at=number) for number, percent in enumerate(sm))
+    return GpuSeen(0, listed(compute), listed(graphics), others, work, 40, 0, utilisation_before=0)
+
+
+def seen(
+    *processes: ProcessSeen,
+    gpus: tuple[GpuSeen, ...] | Unread = NO_NVML,
+    nested: bool | Unread = False,
+    log: NativeLog | None = None,
+    unseen_s: float = 0.0,
+    command: str = "python",
+) -> Watched:
+    return Watched(
+        mode="launch",
+        pid=PID,
+        command=(command,),
+        seconds=10.0,
+        samples=12,
+        processes=processes,
+        gpus=gpus,
+        nested_pids=nested,
+        kernel_driver=Unread(reason="/proc/driver/nvidia/version: No such file or directory"),
+        cpu_s=sum(process.cpu_s for process in processes) + unseen_s,
+        unseen_s=unseen_s,
+        own_cpu_s=0.01,
+        ending=Ending(status=0),
+        log=log,
+    )
+
+
+def place(watched: Watched) -> Place:
+    return judge(watched).answer.place
+
+
+ON_NVIDIA = process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidia0", "/dev/nvidiactl"))
+PROVEN = seen(ON_NVIDIA, gpus=(gpu(),))
+GL_LOG = NativeLog(calculators=("Gl", "Gl", "Cpu"), renderer="NVIDIA H200", version="OpenGL ES 3.2 NVIDIA 570.124.06")
+SOFT_LOG = NativeLog(calculators=("Gl", "Gl", "Cpu"), renderer="llvmpipe (LLVM 15)", version="OpenGL ES 3.2 Mesa 22")
+CPU_LOG = NativeLog(
+    calculators=("Cpu", "Cpu", "Cpu"), renderer="NVIDIA H200", version="OpenGL ES 3.2 NVIDIA 570.124.06"
+)
+
+
+def test_all_witnesses_together_are_a_proof() -> None:
+    opinion = judge(PROVEN)
+
+    assert opinion.answer.place is Place.ON_GPU
+    assert opinion.answer.settle == ""
+    assert [witness.says for witness in opinion.witnesses[:4]] == [Says.HARDWARE] * 4
+    assert findings(PROVEN, opinion.answer) == ()
+
+
+@pytest.mark.parametrize(
+    "watched",
+    [
+        seen(process(MEDIAPIPE, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
+        seen(process(MEDIAPIPE, FRONT, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
+        seen(process(MEDIAPIPE, FRONT, CORE), gpus=(gpu(),)),
+        seen(process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidiactl",)), gpus=(gpu(),)),
+        seen(ON_NVIDIA),
+        seen(ON_NVIDIA, gpus=()),
+        seen(ON_NVIDIA, gpus=(gpu(graphics=()),)),
+        seen(ON_NVIDIA, gpus=(gpu(sm=()),)),
+        seen(ON_NVIDIA, gpus=(gpu(sm=(30,)),)),
+        seen(ON_NVIDIA, gpus=(gpu(),), nested=True),
+        seen(ON_NVIDIA, gpus=(gpu(),), nested=Unread(reason="no /proc")),
+        seen(process(MEDIAPIPE, CORE, CUDA, devices=("/dev/nvidia0",)), gpus=(gpu(compute=(PID,)),)),
+        seen(process(MEDIAPIPE), process(FRONT, CORE, pid=8, devices=("/dev/nvidia0",)), gpus=(gpu(graphics=(8,)),)),
+        seen(process(MEDIAPIPE, FRONT, CORE), process(pid=8, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
+    ],
+    ids=[
+        "no library",
+        "asked, not initialised",
+        "no device",
+        "control device only",
+        "no NVML",
+        "NVML without GPU",
+        "not listed",
+        "listed, idle",
+        "one sample of work: a context being made",
+        "PID namespace",
+        "PID namespace not known",
+        "CUDA in the same process",
+        "another process than MediaPipe's",
+        "library and device in different processes",
+    ],
+)
+def test_without_any_one_witness_there_is_no_proof(watched: Watched) -> None:
+    assert place(watched) is not Place.ON_GPU
+    assert place(watched).status is not Status.PASS
+
+
+def test_power_alone_is_no_work() -> None:
+    """A context alone wakes the GPU up."""
+    idle = msgspec.structs.replace(gpu(sm=()), power=120.0, power_before=70.0)
+
+    assert place(seen(ON_NVIDIA, gpus=(idle,))) is Place.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("busier", "others", "expected"), [(5, 0, Place.ON_GPU), (2, 0, Place.UNKNOWN), (5, 1, Place.UNKNOWN)]
+)
+def test_a_driver_that_does_not_tell_whose_work_it_is_speaks_only_where_nobody_else_is_there(
+    busier: int, others: int, expected: Place
+) -> None:
+    untold = msgspec.structs.replace(gpu(others=others), working=Unread(reason="NotSupported"), busier=busier)
+
+    assert place(seen(ON_NVIDIA, gpus=(untold,))) is expected
+
+
+@pytest.mark.parametrize(
+    ("watched", "expected"),
+    [
+        (seen(ON_NVIDIA, nested=True, gpus=(), log=GL_LOG), Place.ON_GPU),
+        (seen(ON_NVIDIA, gpus=(gpu(),), log=CPU_LOG), Place.ON_CPU),
+        (seen(process(MEDIAPIPE), log=GL_LOG), Place.CONTRADICTORY),
+        (seen(ON_NVIDIA, gpus=(gpu(graphics=(), sm=()),), log=GL_LOG), Place.CONTRADICTORY),
+        (seen(process(MEDIAPIPE, FRONT, CORE), log=GL_LOG), Place.UNKNOWN),
+        (seen(process(MEDIAPIPE, SWRAST), log=SOFT_LOG), Place.ON_SOFTWARE_GL),
+        (seen(ON_NVIDIA, log=NativeLog()), Place.UNKNOWN),
+        (seen(ON_NVIDIA, nested=True, gpus=(), log=NativeLog(calculators=("Gl", "Gl"))), Place.UNKNOWN),
+    ],
+    ids=[
+        "log and kernel agree, in a container",
+        "busy with something else",
+        "no driver mapped",
+        "NVML lists nobody",
+        "no device",
+        "software",
+        "silent",
+        "no context named",
+    ],
+)
+def test_the_native_log_settles_what_the_kernel_agrees_with(watched: Watched, expected: Place) -> None:
+    assert place(watched) is expected
+
+
+@pytest.mark.parametrize(
+    ("watched", "expected"),
+    [
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=8.0)), Place.ON_SOFTWARE_GL),
+        (seen(process(MEDIAPIPE, FRONT, SWRAST, raster_s=8.0)), Place.ON_SOFTWARE_GL),
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=0.0)), Place.ON_CPU),
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=0.5)), Place.UNKNOWN),
+        (seen(process(MEDIAPIPE, SWRAST)), Place.UNKNOWN),
+        (seen(process(MEDIAPIPE, GALLIUM, raster_s=8.0)), Place.ON_SOFTWARE_GL),
+        (seen(process(MEDIAPIPE, GALLIUM, devices=("/dev/dri/renderD128",))), Place.ON_OTHER_GPU),
+        (seen(process(MEDIAPIPE, IRIS, devices=("/dev/dri/renderD128",))), Place.ON_OTHER_GPU),
+        (seen(process(MEDIAPIPE, CUDA, devices=("/dev/nvidia0",)), gpus=(gpu(),)), Place.CUDA_ONLY),
+        (seen(process(MEDIAPIPE, CUDA)), Place.ON_CPU),
+        (seen(process(MEDIAPIPE)), Place.ON_CPU),
+        (seen(process(MEDIAPIPE), gpus=(gpu(graphics=()),)), Place.CONTRADICTORY),
+        (seen(process(MEDIAPIPE), process(IRIS, pid=8, devices=("/dev/dri/card0",))), Place.ON_CPU),
+        (seen(process(), unseen_s=30.0), Place.UNKNOWN),
+        (seen(ProcessSeen(PID, 1, "python", HIDDEN, HIDDEN)), Place.UNKNOWN),
+        (seen(process(MEDIAPIPE), ProcessSeen(8, PID, "x", HIDDEN, HIDDEN)), Place.UNKNOWN),
+        (seen(process(MEDIAPIPE, devices=HIDDEN)), Place.UNKNOWN),
+        (seen(), Place.UNKNOWN),
+    ],
+    ids=[
+        "rasteriser at work",
+        "NVIDIA asked first, then software",
+        "an idle software context, as on the CPU delegate",
+        "a rasteriser that works a little",
+        "software without threads of its own",
+        "one Mesa driver for all, no device",
+        "one Mesa driver for all, Intel",
+        "Intel",
+        "CUDA only",
+        "CUDA asked and not there",
+        "nothing of a GPU",
+        "NVML alone",
+        "the browser beside it",
+        "mostly unseen",
+        "another user's",
+        "another user's child",
+        "files hidden",
+        "nothing seen",
+    ],
+)
+def test_what_is_seen_has_one_word(watched: Watched, expected: Place) -> None:
+    assert place(watched) is expected
+
+
+def test_unknown_always_says_what_would_settle_it_or_why() -> None:
+    for watched in (seen(ON_NVIDIA), seen(), seen(process(), unseen_s=30.0), seen(ON_NVIDIA, nested=True, gpus=())):
+        answer = judge(watched).answer
+        assert answer.because
+        assert answer.settle
+
+
+@pytest.mark.parametrize(
+    ("watched", "codes"),
+    [
+        (seen(process()), ["GPU105", "GPU120"]),
+        (seen(process(), gpus=()), ["GPU120"]),
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=8.0), gpus=()), ["EGL207"]),
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=0.0), gpus=()), ["GPU121"]),
+        (seen(process(MEDIAPIPE, IRIS, devices=("/dev/dri/renderD128",)), gpus=()), ["GPU104"]),
+        (seen(process(MEDIAPIPE, CUDA, devices=("/dev/nvidia0",)), gpus=(gpu(),)), ["GPU122"]),
+        (seen(process(), gpus=(gpu(graphics=()),)), ["GPU103"]),
+        (seen(ON_NVIDIA, gpus=(gpu(sm=()),)), ["GPU121"]),
+        (seen(process(), command="/usr/bin/docker", gpus=()), ["RES610", "GPU120"]),
+        (seen(ProcessSeen(PID, 1, "python", HIDDEN, HIDDEN), gpus=()), ["RES608"]),
+        (seen(process(), unseen_s=30.0, gpus=()), ["RES609"]),
+        (seen(ON_NVIDIA, gpus=(gpu(sm=()),), log=NativeLog()), ["GPU121", "MPP416"]),
+    ],
+)
+def test_the_cause_has_its_code(watched: Watched, codes: list[str]) -> None:
+    assert [finding.code for finding in findings(watched, judge(watched).answer)] == codes
+
+
+def test_every_code_has_a_page_and_every_text_of_watch_a_cause() -> None:
+    assert set(TEXTS) <= set(CAUSES)
+    assert set(CAUSES) <= set(TEXTS) | set(BY_CODE)
+    assert not set(TEXTS) & set(BY_CODE)
+
+
+def test_only_a_proven_gpu_is_a_pass() -> None:
+    assert [word for word in Place if word.status is Status.PASS] == [Place.ON_GPU]
+    assert Place.UNKNOWN.status is Status.UNKNOWN

@@ -1,0 +1,177 @@
+"""The parts of watch that read: /proc, NVML's answers, the native log on its way through, the pace, the report."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envcheck.model import GpuProcess, GpuSample, Unread
+from envcheck.report.watch import render
+from envcheck.watch import gpus
+from envcheck.watch.gpus import Reading, Tally, parse_work, power
+from envcheck.watch.pace import SLOWEST_S, STEADY_S, Pace
+from envcheck.watch.proc import COMPUTE_POOL, parse_stat, telling_libraries, telling_threads
+from envcheck.watch.session import concluded
+from envcheck.watch.stderr import read_log, with_vmodule
+from envcheck.watched import GpuWork, WatchReport
+from tests.unit.test_watch_judging import ON_NVIDIA, PROVEN, process, seen
+
+STAT = b"42 (a (b) c) S 7 42 42 0 -1 4194560 1 0 0 0 120 30 5 6 20 0 13 0 98765 4096000 300 18446744073709551615"
+
+
+def test_a_stat_file_is_read_whatever_the_name() -> None:
+    stat = parse_stat(STAT)
+
+    assert stat is not None
+    assert (stat.pid, stat.name, stat.state, stat.parent, stat.threads) == (42, "a (b) c", "S", 7, 13)
+    assert (stat.ticks, stat.children_ticks, stat.start, stat.size) == (150, 11, 98765, 4096000)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_stat_or_none(data: bytes) -> None:
+    parse_stat(data)
+    telling_libraries(data)
+    parse_work(data)
+
+
+def test_libraries_are_told_from_maps() -> None:
+    maps = (
+        b"7f00-7f01 r-xp 00000000 08:01 11  /usr/lib/x86_64-linux-gnu/libnvidia-eglcore.so.570.124.06\n"
+        b"7f01-7f02 r--p 00001000 08:01 11  /usr/lib/x86_64-linux-gnu/libnvidia-eglcore.so.570.124.06\n"
+        b"7f02-7f03 r-xp 00000000 08:01 12  /a path/dri/swrast_dri.so (deleted)\n"
+        b"7f03-7f04 r-xp 00000000 08:01 13  /usr/lib/libc.so.6\n"
+        b"7f04-7f05 rw-p 00000000 00:00 0   [heap]\n7f05-7f06 rw-p 00000000 00:00 0 \n"
+    )
+
+    assert telling_libraries(maps) == {
+        "/usr/lib/x86_64-linux-gnu/libnvidia-eglcore.so.570.124.06",
+        "/a path/dri/swrast_dri.so",
+    }
+
+
+def test_llvmpipes_compute_threads_are_known_by_their_place() -> None:
+    """As on a real run: they bear the program's name, and follow the rasteriser's threads."""
+    names = {10: "python", 11: "python", 28: "llvmpipe-0", 29: "llvmpipe-1", 30: "python", 31: "python"}
+    names |= {32: "python:disk$0", 33: "mediapipe_gl_ru", 34: "mediapipe/34"}
+
+    assert telling_threads(names) == {
+        28: "llvmpipe-0",
+        29: "llvmpipe-1",
+        30: COMPUTE_POOL,
+        31: COMPUTE_POOL,
+        33: "mediapipe_gl_ru",
+    }
+    assert telling_threads({1: "python", 2: "python"}) == {}
+
+
+def sample(energy: int | Unread = 0, **other: object) -> GpuSample:
+    base = GpuSample(index=0, utilisation=0, memory_used=0, energy_mj=energy, compute=(), graphics=())
+    return msgspec.structs.replace(base, **other)
+
+
+def test_power_is_energy_over_time_or_unread() -> None:
+    first, last = Reading(10.0, (sample(1000),)), Reading(12.0, (sample(181_000),))
+
+    assert power(first, last, 0) == pytest.approx(90.0)
+    assert isinstance(power(first, first, 0), Unread)
+    assert isinstance(power(first, Reading(12.0, (sample(Unread(reason="NotSupported")),)), 0), Unread)
+    assert isinstance(power(first, last, 5), Unread)
+
+
+def test_a_tally_keeps_the_greatest_and_tells_ours_from_others() -> None:
+    tally = Tally()
+    for size in (64, None, 128, 32):
+        tally.add(sample(graphics=(GpuProcess(pid=7, memory=size), GpuProcess(pid=9))))
+
+    assert tally.lists("graphics", frozenset({7})) == (GpuProcess(pid=7, memory=128),)
+    assert tally.lists("compute", frozenset({7})) == ()
+    assert tally.others(frozenset({7})) == 1
+
+
+def test_a_list_that_may_not_be_read_is_not_an_empty_one() -> None:
+    tally = Tally()
+    tally.add(sample(graphics=Unread(reason="NoPermission")))
+    tally.add_work(Unread(reason="NotSupported"))
+
+    assert isinstance(tally.lists("graphics", frozenset({7})), Unread)
+    assert isinstance(tally.others(frozenset()), Unread)
+    assert isinstance(tally.works(frozenset({7})), Unread)
+
+
+def test_work_is_kept_only_where_there_was_any_and_never_without_bounds() -> None:
+    tally = Tally()
+    for at in range(1000):
+        tally.add_work((GpuWork(pid=7, sm=at % 2, at=at),))
+    kept = tally.works(frozenset({7}))
+
+    assert not isinstance(kept, Unread)
+    assert len(kept) == gpus.KEPT
+    assert all(work.sm == 1 for work in kept)
+
+
+def test_answers_of_the_payload_are_parsed_or_unread() -> None:
+    good = b'{"gpus": [{"index": 0, "processes": [{"pid": 7, "sm": 3, "memory": 1, "at": 5}]}]}'
+    found = parse_work(good)
+
+    assert not isinstance(found, Unread)
+    assert found[0].processes == (GpuWork(pid=7, sm=3, memory=1, at=5),)
+    none = parse_work(b'{"gpus": [{"index": 0, "processes": {"unread": "NotSupported"}}]}')
+    assert not isinstance(none, Unread)
+    assert isinstance(none[0].processes, Unread)
+    assert isinstance(parse_work(b'{"gpus": 3}'), Unread)
+    assert isinstance(parse_work(b'{"unread": "no driver"}'), Unread)
+
+
+def test_the_pace_slows_down_and_never_costs_more_than_its_share() -> None:
+    pace = Pace()
+    for _ in range(20):
+        pace = pace.after(0.0005, joined=False)
+    assert pace.seconds == STEADY_S
+    assert pace.after(0.0001, joined=True).seconds <= 0.1
+    assert pace.after(0.02, joined=True).seconds == pytest.approx(5.0)
+    assert pace.after(9.0, joined=False).seconds == SLOWEST_S
+
+
+def test_the_users_own_vmodule_stays() -> None:
+    assert with_vmodule({"GLOG_vmodule": "mine=3"})["GLOG_vmodule"].startswith("mine=3,inference_calculator=1")
+    assert with_vmodule({})["GLOG_vmodule"].startswith("inference_calculator=1")
+
+
+def test_the_native_log_is_read_with_what_silences_it() -> None:
+    lines = [
+        "I0000 inference_calculator.cc:104] Using GlAdvanced for InferenceCalculator with x",
+        "I0000 gl_context.cc:408] GL version: 3.2 (OpenGL ES 3.2 NVIDIA 570.144), renderer: NVIDIA H200",
+    ]
+    log = read_log(lines, {"GLOG_minloglevel": "2", "HOME": "/"})
+
+    assert log.calculators == ("GlAdvanced",)
+    assert (log.renderer, log.version) == ("NVIDIA H200", "OpenGL ES 3.2 NVIDIA 570.144")
+    assert log.silencers == ("GLOG_minloglevel=2",)
+
+
+def test_the_report_begins_with_the_verdict_and_fits_the_terminal() -> None:
+    for width in (20, 80, 300):
+        text = render(concluded(PROVEN), width=width)
+        assert text.startswith("envcheck: on-gpu: ")
+        assert "570.124.06" in text
+    text = render(concluded(seen(ON_NVIDIA)), width=80)
+    assert text.startswith("envcheck: unknown: ")
+    assert "What would settle it: " in text
+    assert "GPU121" in text
+
+
+def test_a_name_cannot_steer_the_terminal() -> None:
+    evil = msgspec.structs.replace(process(), name="\x1b[2Jevil")
+    text = render(concluded(seen(evil, command="\x1b]0;title\x07")), width=80)
+
+    assert "\x1b" not in text
+    assert "evil" in text
+
+
+def test_the_report_is_json_with_its_schema_and_comes_back() -> None:
+    data = msgspec.json.encode(concluded(PROVEN))
+
+    assert b'"schema":"envcheck.watch/1"' in data
+    assert msgspec.json.decode(data, type=WatchReport) == concluded(PROVEN)

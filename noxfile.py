@@ -84,7 +84,7 @@ def types(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure envcheck itself: environments against pip, plan at a million cells, start-up; prints ratios."""
     group(session, "test")
-    for script in ("startup", "plan_million", "environments", "second_run"):
+    for script in ("startup", "plan_million", "environments", "second_run", "doctor"):
         session.run("python", f"bench/{script}.py", *session.posargs)
 
 

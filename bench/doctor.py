@@ -32,7 +32,7 @@ class Doctor(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """Median wall time in seconds, the exit status, and the lines that say something about GL."""
+    """Wall time in seconds, the exit status, and the lines that say something about GL."""
 
     seconds: float
     status: int
@@ -55,12 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     parser.add_argument("--folder", type=Path, default=cache / "envcheck" / "bench-doctor")
     options = parser.parse_args(argv)
-    visits = {}
-    for doctor in DOCTORS:
-        visits[doctor.name] = visit = visited(command(doctor, options.folder), options.runs)
+    visits = in_turn([command(doctor, options.folder) for doctor in DOCTORS], options.runs)
+    for doctor, visit in zip(DOCTORS, visits, strict=True):
         ended = f"exit {visit.status}{', a traceback' if visit.traceback else ''}"
-        print(f"{doctor.name:26} {visit.seconds:6.2f} s   {visit.gl_lines:3} lines about GL   {ended}", flush=True)
-    return verdict(visits[DOCTORS[0].name], [visits[doctor.name] for doctor in DOCTORS[1:]])
+        print(f"{doctor.name:26} {visit.seconds:6.2f} s   {visit.gl_lines:3} lines about GL   {ended}")
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    return verdict(visits[0], visits[1:])
 
 
 def command(doctor: Doctor, folder: Path) -> list[str]:
@@ -78,17 +78,26 @@ def command(doctor: Doctor, folder: Path) -> list[str]:
     return [str(environment / first), *rest] if "/" in first else [str(environment / "bin" / "python"), first, *rest]
 
 
-def visited(argv: Sequence[str], runs: int) -> Visit:
-    """The median of some runs, after one that compiles and caches what a user's second run finds compiled."""
+def in_turn(commands: Sequence[Sequence[str]], runs: int) -> list[Visit]:
+    """The median of some runs of each command, one after the other in every round, so that a busy minute hits all.
+
+    The first round compiles and caches, and is not counted: a user's second run finds things so.
+    """
+    rounds = [[visit(argv) for argv in commands] for _ in range(runs + 1)]
+    return [
+        last._replace(seconds=statistics.median(one[number].seconds for one in rounds[1:]))
+        for number, last in enumerate(rounds[-1])
+    ]
+
+
+def visit(argv: Sequence[str]) -> Visit:
+    """One run, with compiled modules allowed as for any user."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    times = []
-    for _ in range(runs + 1):
-        started = time.perf_counter()
-        done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        times.append(time.perf_counter() - started)
-    text = done.stdout + done.stderr
+    started = time.perf_counter()
+    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
     about_gl = sum(bool(GL.search(line)) for line in done.stdout.splitlines())
-    return Visit(statistics.median(times[1:]), done.returncode, about_gl, "Traceback (most recent" in text)
+    return Visit(seconds, done.returncode, about_gl, "Traceback (most recent" in done.stdout + done.stderr)
 
 
 def verdict(ours: Visit, others: Sequence[Visit]) -> int:

@@ -28,6 +28,10 @@ MATRIX = 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["1.2.2"]\n'
         (("validate", "--help"), set()),
         (("explain", "EGL202"), set()),
         (("lint", "app.py"), set()),
+        (("doctor", "--json"), set()),
+        (("doctor",), {"rich"}),
+        (("check", "--help"), set()),
+        (("check", "--prefix", "/nowhere"), set()),
         (("plan",), {"ruamel", "jsonschema"}),
         (("validate", "--dry-run"), {"ruamel", "jsonschema"}),
     ],
@@ -53,3 +57,13 @@ def test_help_does_not_even_load_the_nouns(tmp_path: Path) -> None:
     )
 
     assert "msgspec" not in done.stdout.rsplit("LOADED", 1)[1].split()
+
+
+def test_a_doctor_who_is_given_only_flags_does_not_look_at_his_other_options(tmp_path: Path) -> None:
+    """Typer 0.26 and later import pydantic for an option that is not a flag, given or not: a tenth of a second."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "doctor", "--json"],
+        cwd=tmp_path, env=environment({}), capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+    assert not {"pydantic", "statistics", "asyncio"} & set(done.stdout.rsplit("LOADED", 1)[1].split())

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import sys
+import threading
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from envcheck.lint.finding import Finding, Level
 NEWLINE = re.compile("\r\n|\r|\n")
 MAGIC = re.compile(r"\s*([%!?]|[\w.,\s]+=\s*[%!]\s*\w)|\s*[\w.]+\?{1,2}\s*$")
 CELL_MAGICS_OF_PYTHON = ("%%time", "%%timeit", "%%capture", "%%prun")
+BYTES_PER_LINK = 256
+LEAST_STACK = 16 << 20
+MOST_STACK = 1 << 30
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -116,13 +120,28 @@ def parse(text: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            return ast.parse(text) if sys.version_info >= (3, 11) else parse_on_a_deep_stack(text)
     except SyntaxError as error:
         raise Unreadable(f"{error.msg} ({grammar})", error.lineno or 1, max(error.offset or 1, 1)) from None
     except (RecursionError, MemoryError):
         raise Unreadable("is nested too deeply to be parsed") from None
     except ValueError as error:
         raise Unreadable(f"{error} ({grammar})") from None
+
+
+def parse_on_a_deep_stack(text: str) -> ast.Module:
+    """The syntax tree, from a thread whose stack grows with the text.
+
+    CPython 3.10 dies of a long chain (`a.b.c…`, 100 000 links) where later versions raise RecursionError.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = threading.stack_size(min(max(BYTES_PER_LINK * len(text), LEAST_STACK), MOST_STACK))
+    try:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            return pool.submit(ast.parse, text).result()
+    finally:
+        threading.stack_size(before)
 
 
 def read_notebook(path: str, data: bytes) -> tuple[Source | None, list[Finding]]:

@@ -11,7 +11,7 @@ import os
 from typing import IO, TYPE_CHECKING
 
 from envcheck.errors import EXIT_CODES, MET, UNMET, InfrastructureError, NothingSelectedError
-from envcheck.model import CellResult, Results, Speedup, Status, Timing, Verdict
+from envcheck.model import CellResult, Finding, Results, Speedup, Status, Timing, Verdict
 from envcheck.report.causes import Cause, causes_of
 from envcheck.report.plain import visible
 
@@ -215,16 +215,20 @@ def show_cause(console: Console, cause: Cause) -> None:
         show_labelled(
             console, "", f"and {sum(len(cells) for _, cells in cause.seen[MANY:])} more cells; report.md has all"
         )
-    if finding.status is Status.PASS:
-        return
-    show_labelled(console, "why", finding.because)
-    show_remedy(console, finding.remedy)
-    if finding.url:
-        console.print(label("source") + plain(finding.url), soft_wrap=True)
+    if finding.status is not Status.PASS:
+        show_way_out(console, finding)
     for other in cause.also:
         show_labelled(console, "also", f"{other.code} {shortened(other.summary)} (envcheck explain {other.code})")
     if cause.waiting:
         show_wrapped(console, "  not looked at: ", plain(cause.waiting))
+
+
+def show_way_out(console: Console, finding: Finding) -> None:
+    """Why it matters, what to do, where that is known from."""
+    show_labelled(console, "why", finding.because)
+    show_remedy(console, finding.remedy)
+    if finding.url:
+        console.print(label("source") + plain(finding.url), soft_wrap=True)
 
 
 def show_remedy(console: Console, remedy: str) -> None:

@@ -10,6 +10,7 @@ from envcheck.model import Status, Unread
 from envcheck.rules.rule import Case, Rule
 from envcheck.rules.world import (
     NVIDIA_EGL,
+    branch_of,
     cdi_of,
     container_of,
     default_missed,
@@ -95,6 +96,15 @@ def compute_only(case: Case) -> str | Unread | None:
     if libraries is None:
         return Unread(reason=f"{words}; the driver's libraries could not be listed")
     return words if libraries or nvml_of(case) else None
+
+
+def with_graphics(case: Case) -> str:
+    """Start it again with all capabilities; for those who cannot, what sometimes helps."""
+    return (
+        f"{hand_in_gpu()(case)}\n"
+        "# Started by others (Colab, Kaggle)? Sometimes this helps, with the version that nvidia-smi shows:\n"
+        f"apt-get install -y libnvidia-gl-{branch_of(case)}    # then look again: envcheck doctor"
+    )
 
 
 def unmet(case: Case) -> str | Unread | None:
@@ -245,7 +255,7 @@ RULES = (
         "CUDA, torch and TensorFlow all work then, and MediaPipe's GPU delegate does not.",
         remedy="docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all …    # or ENV NVIDIA_DRIVER_CAPABILITIES=all in the image",
         url=TOOLKIT_VARIABLES,
-        fix=hand_in_gpu(),
+        fix=with_graphics,
     ),
     Rule(
         code="CTR305",

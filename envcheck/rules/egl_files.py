@@ -135,13 +135,13 @@ def useless(vendor: VendorFile) -> bool:
 def no_dispatcher(case: Case) -> str | None:
     """glvnd's libraries are missing, and this MediaPipe does not bring its own."""
     libraries = gl_libraries(case)
-    if libraries is None or brings_its_own(case):
+    if libraries is None:
         return None
     missing = [name for name in DISPATCHERS if not named(libraries, name, loadable=True)]
     made = isinstance(case.evidence.gl, GlContext) and case.evidence.gl.path != "none"
     if not missing and not made and not named(libraries, DISPATCH, loadable=True):
         missing = [DISPATCH]
-    return ", ".join(missing) or None
+    return ", ".join(missing) if missing and not brings_its_own(case) else None
 
 
 def brings_its_own(case: Case) -> bool:

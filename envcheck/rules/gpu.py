@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from envcheck.compat import gpu_prediction
-from envcheck.model import Gpu, Unread, Verdict
+from envcheck.model import Gpu, Status, Unread, Verdict
 from envcheck.rules.rule import Case, Rule, foreseen, on_verdict
 from envcheck.rules.world import (
     CONTROL_DEVICE,
+    NVIDIA_EGL,
     by_family,
     container_of,
     devices_of,
@@ -18,6 +19,7 @@ from envcheck.rules.world import (
     facts_of,
     files_missed,
     gpu_devices,
+    gpus_of,
     hand_in_gpu,
     missed,
     module_of,
@@ -173,6 +175,11 @@ def no_compute_half(case: Case) -> str | None:
     return f"module {module.version} is loaded; of its libraries there is {others or 'none'}"
 
 
+def compute_status(case: Case) -> Status:
+    """EGL works without libnvidia-ml; only what witnesses the GPU does not."""
+    return Status.UNKNOWN if named(driver_libraries(case), NVIDIA_EGL, loadable=True) else Status.FAIL
+
+
 def compute_install(case: Case) -> str:
     """The package of the compute half, of the module's own version."""
     if container_of(case):
@@ -193,8 +200,10 @@ def compute_install(case: Case) -> str:
 def sliced(case: Case) -> str | None:
     """Every GPU is in MIG mode: foreseen, or seen where a run or a look went without GPU."""
     told = foreseen("GPU102")(case)
-    found = gpu_prediction(case.evidence.host) if told is None and missed(case) else None
-    return told or (found.because if found else None)
+    if told is not None or not missed(case) or not any(gpu.mig is True for gpu in gpus_of(case)):
+        return told
+    found = gpu_prediction(case.evidence.host)
+    return found.because if found else None
 
 
 DRIVER = (
@@ -292,10 +301,11 @@ DRIVER = (
         see=no_compute_half,
         scope=files_missed,
         after=("GPU105", "CTR307", *NOT_HANDED_IN),
-        because="The kernel module is loaded, and its libraries are not installed or were not handed into this container: "
-        "nothing can reach the GPU.",
+        because="The kernel module is loaded, and its libraries are not installed or were not handed into this container. "
+        "Without them no program reaches the GPU; without libnvidia-ml alone nothing can witness that one does.",
         remedy="sudo apt-get install libnvidia-compute-BRANCH libnvidia-gl-BRANCH    # the module's branch, such as 570",
         url="https://packages.debian.org/source/bookworm/nvidia-graphics-drivers",
+        weigh=compute_status,
         fix=compute_install,
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from envcheck.judge import judge
-from envcheck.model import CellResult, Finding, Results, Status, Unread
+from envcheck.model import CellResult, Finding, Results, Status, Unread, Verdict
 from envcheck.report import markdown, terminal
 from envcheck.report.causes import answered, not_looked_at
 from envcheck.rules import BY_CODE, RULES
@@ -139,3 +139,21 @@ def test_skipped_rules_are_one_line_in_every_report_for_people() -> None:
     assert f"  not looked at: {LINE}\n" in terminal.render(results, width=100, colour=False, exit_code=1)
     assert f"Not looked at: {LINE}\n" in markdown.render(results)
     assert f"  not looked at: {LINE}" in explain(judgement, shown).splitlines()
+
+
+def test_a_remark_beside_a_proven_gpu_is_shown() -> None:
+    evidence = worlds.looked_at()
+    shown = findings(rule("BEN1", "", status=Status.PASS), rule("RES2", "seen", status=Status.UNKNOWN))
+    cell = CellResult(
+        id="here",
+        axes=evidence.cell.axes,
+        verdict=Verdict.ACCELERATED,
+        status=Status.PASS,
+        expected=Verdict.ACCELERATED,
+        met=True,
+        findings=shown,
+    )
+    text = terminal.render(Results(evidence.host, (cell,), {"accelerated": 1}), width=100, colour=False, exit_code=0)
+
+    assert "also   RES2 title of RES2: seen" in text
+    assert "  do  " not in text

@@ -144,6 +144,8 @@ WORLDS = (
           status=Status.UNKNOWN),
     World("GPU116", "lists none", changes={"host": changed(HOST, nvml=changed(NVML, gpus=()))}),
     World("GPU117", "of its libraries there is none", healthy_facts(driver=driver_files()), nvml("not found")),
+    World("GPU117", "libEGL_nvidia.so.0", healthy_facts(driver=driver_files(*graphics_half())), nvml("not found"),
+          Status.UNKNOWN),
     World("GPU118", "Windows", healthy_facts(system=System(platform="windows", machine="amd64"))),
     World("GPU118", "Metal", healthy_facts(system=System(platform="darwin", machine="arm64")), status=Status.UNKNOWN),
     World("GPU119", "1: NVIDIA T4; CUDA_VISIBLE_DEVICES=1 does not choose", status=Status.UNKNOWN, changes={

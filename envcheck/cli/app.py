@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from envcheck import __version__
-from envcheck.errors import EXIT_CODES, UsageError
+from envcheck.errors import EXIT_CODES, EnvcheckError, UsageError
 
 if TYPE_CHECKING:
     from envcheck.model import Results, Verdict
@@ -121,10 +121,17 @@ class Look(NamedTuple):
 
 def look_of_stdout() -> Look:
     """Colours go to a terminal only, and not where NO_COLOR is set."""
-    from envcheck.report.terminal import width_of
+    from envcheck.report.terminal import UNKNOWN_WIDTH, width_of
 
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return Look(width_of(sys.stdout), colour, encoding_of_stdout())
+    stream = stdout()
+    if stream is None:
+        return Look(UNKNOWN_WIDTH, colour=False, encoding="utf-8")
+    return Look(width_of(stream), stream.isatty() and not os.environ.get("NO_COLOR"), encoding_of_stdout())
+
+
+def stdout() -> IO[str] | None:
+    """Standard output; None where the caller closed it, as `>&-` does."""
+    return getattr(sys, "stdout", None)
 
 
 def verdict_named(name: str | None) -> Verdict | None:
@@ -149,16 +156,20 @@ def positive(option: str, value: float) -> float:
 
 def encoding_of_stdout() -> str:
     """The encoding of standard output, where it has one."""
-    return sys.stdout.encoding or "utf-8"
+    return getattr(stdout(), "encoding", None) or "utf-8"
 
 
 def write(lines: Iterable[str]) -> None:
     """Text to standard output; what its encoding cannot take is escaped, a reader that went away early is no error."""
-    encoding = encoding_of_stdout()
+    stream, encoding = stdout(), encoding_of_stdout()
+    if stream is None:
+        return
     try:
         for line in lines:
             text = line.encode(encoding, "backslashreplace").decode(encoding)
-            sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            stream.write(text if text.endswith("\n") else text + "\n")
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what is buffered goes nowhere, without a word
+        if not isinstance(error, BrokenPipeError):
+            raise EnvcheckError(f"cannot write to standard output: {error.strerror}") from error

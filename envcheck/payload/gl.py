@@ -248,15 +248,14 @@ def tour_of_devices(egl, seen):
     if devices is None:
         yield dict(seen, egl_devices={"unread": "this libEGL enumerates no devices"})
         return
-    rows = []
-    seen = dict(seen, devices=len(devices), egl_devices=rows)
+    rows, seen = [], dict(seen, devices=len(devices))
     for index, device in enumerate(devices):
         rows.append({"index": index, "error": ENDED_HERE})
-        yield seen
+        yield dict(seen, egl_devices=rows)
         rows[-1] = dict({"index": index}, **device_files(egl, device))
         yield dict(seen, egl_devices=[*rows[:-1], dict(rows[-1], error=ENDED_HERE)])
         rows[-1].update(context_on(egl, device))
-    yield seen
+    yield dict(seen, egl_devices=rows)
 
 
 def answers():

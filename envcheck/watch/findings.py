@@ -12,7 +12,6 @@ from envcheck.watch import witnesses as seen
 from envcheck.watch.judging import Answer
 from envcheck.watched import Place, Watched
 
-CLIENTS = frozenset({"docker", "podman", "nerdctl", "kubectl", "ssh", "systemd-run", "crictl", "lxc", "machinectl"})
 SHOWN = 5
 Cause = Callable[[Watched, Answer], str | None]
 
@@ -43,8 +42,7 @@ def on(place: Place) -> Cause:
 
 def handed_over(watched: Watched, answer: Answer) -> str | None:
     """The command is a client of a service."""
-    name = watched.command[0].rsplit("/", 1)[-1] if watched.command else ""
-    return name if name in CLIENTS and answer.place in (Place.ON_CPU, Place.UNKNOWN) else None
+    return (judging.handed_over(watched) or None) if answer.place is Place.UNKNOWN else None
 
 
 def forbidden(watched: Watched, answer: Answer) -> str | None:

@@ -41,6 +41,13 @@ LONGER = "Let it run longer: watching begins to see after a few tenths of a seco
 PRIVILEGE = "Watch as the same user, or as root: sudo envcheck watch --pid N"
 
 
+CLIENTS = frozenset({"docker", "podman", "nerdctl", "kubectl", "ssh", "systemd-run", "crictl", "lxc", "machinectl"})
+"""Commands whose work is done by processes that are not their children."""
+ELSEWHERE = (
+    "Watch where the work is done: `envcheck watch --pid N` with the program's own process number, or in the container."
+)
+
+
 class Answer(NamedTuple):
     """A word, why, and what would settle it where it is unknown."""
 
@@ -231,7 +238,8 @@ def untouched(watched: Watched) -> Answer:
     """Steps 10 and 11."""
     missed = gap(watched)
     if missed:
-        return Answer(Place.UNKNOWN, missed, PRIVILEGE if "does not let" in missed else LONGER)
+        elsewhere = ELSEWHERE if handed_over(watched) else LONGER
+        return Answer(Place.UNKNOWN, missed, PRIVILEGE if "does not let" in missed else elsewhere)
     asked = seen.subjects(watched)
     program = "MediaPipe runs in" if any(seen.has(process, seen.MEDIAPIPE) for process in asked) else "looked at"
     return Answer(
@@ -241,12 +249,18 @@ def untouched(watched: Watched) -> Answer:
 
 def gap(watched: Watched) -> str:
     """Why part of the program may have escaped, empty where all that matters was seen."""
-    spot = blind_spot(watched)
-    if spot or watched.not_followed:
-        return spot or watched.not_followed
+    spot = blind_spot(watched) or handed_over(watched) or watched.not_followed
+    if spot:
+        return spot
     if watched.unseen_s > UNSEEN_S and watched.unseen_s > UNSEEN_SHARE * watched.cpu_s:
         return f"{watched.unseen_s:.1f} of {watched.cpu_s:.1f} s of CPU time were spent unseen, by what ended too soon"
     return ""
+
+
+def handed_over(watched: Watched) -> str:
+    """Which command only hands the work over to processes elsewhere, empty where none does."""
+    name = watched.command[0].rsplit("/", 1)[-1] if watched.command else ""
+    return f"{name} hands the work over to processes that are not its children" if name in CLIENTS else ""
 
 
 def blind_spot(watched: Watched) -> str:

@@ -37,11 +37,16 @@ class Watching:
         self._cpu = time.process_time()
         self._nvml_cpu = self._sampler_ticks()
         self.pace = Pace()
+        self.failed = ""
 
     def tick(self) -> None:
         """One sample; it decides when the next is due."""
         before = time.thread_time()
-        joined = self.recorder.tick(time.monotonic())
+        try:
+            joined = self.recorder.tick(time.monotonic())
+        except OSError as error:  # such as no descriptor left: the program must not suffer from it
+            self.failed = f"a sample failed: {error}"
+            joined = False
         for orphan in self.recorder.orphans:
             foreground.reap_orphan(orphan)
         self.pace = self.pace.after(time.thread_time() - before, joined=joined)
@@ -82,7 +87,7 @@ def launch(
             described(watching, command, env, seconds, cost),
             ending=Ending(status=ended.status, signal=ended.signal),
             log=read_log(tap.lines, dict(env)) if tap else None,
-            not_followed="" if followed else "orphans could not be adopted, and may have escaped",
+            not_followed=watching.failed or ("" if followed else "orphans could not be adopted, and may have escaped"),
         )
         publish(concluded(record))
     return ended

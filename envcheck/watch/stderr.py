@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import threading
+import time
 
 from envcheck.probes import nativelog
 from envcheck.watched import NativeLog
@@ -24,6 +25,7 @@ class Tap:
         self._reader, self.writer = os.pipe()
         self.lines: list[str] = []
         self._partial = b""
+        self._until = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="stderr", daemon=True)
 
@@ -47,6 +49,8 @@ class Tap:
         while not select.select([self._reader], [], [], LEFTOVER_S)[0]:
             if self._ended.is_set():
                 return b""
+        if self._ended.is_set() and time.monotonic() > self._until:
+            return b""
         return os.read(self._reader, 1 << 16)
 
     def feed(self, data: bytes) -> None:
@@ -59,7 +63,8 @@ class Tap:
                 self.lines.append(text)
 
     def end(self) -> None:
-        """The program has ended: pass on what it left in the pipe."""
+        """The program has ended: pass on what it left in the pipe. One that it left behind may write for ever."""
+        self._until = time.monotonic() + LEFTOVER_S
         self._ended.set()
         self._thread.join()
 

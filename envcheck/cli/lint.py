@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from envcheck.cli.app import EPILOG, app, write
+from envcheck.cli.app import app, write
 from envcheck.errors import MET, UNMET, NothingSelectedError, UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json", "sarif")
 SUFFIXES = (".py", ".pyw", ".ipynb")
-SKIPPED = frozenset(("__pycache__", "node_modules", "build", "dist"))
+SKIPPED = frozenset(("__pycache__", "node_modules", "site-packages", "build", "dist"))
 STANDARD_INPUT = "-"
+EPILOG = "Exit codes: 0 nothing found, or remarks only; 1 findings; 2 wrong use, or no such file; 3 no file to read."
 
 
 @app.command(epilog=EPILOG)
 def lint(
     paths: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Files, notebooks, folders, or - for standard input.")
+        list[str], typer.Argument(metavar="FILE", help="Files, notebooks, folders, or - for standard input.")
     ],
     form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
     select: Annotated[
@@ -93,19 +94,27 @@ def expanded(paths: list[str]) -> Iterator[str]:
     for path in paths:
         if path == STANDARD_INPUT:
             yield path
-        elif Path(path).is_dir():
-            yield from below(path)
-        elif Path(path).exists():
-            yield path
-        else:
+        elif not is_there(path):
             raise UsageError(f"there is no {path}", remedy="Name files, folders, or - for standard input.")
+        else:
+            yield from below(path) if Path(path).is_dir() else (path,)
+
+
+def is_there(path: str) -> bool:
+    """Whether a path names something, or something that may not be looked at: reading it will tell."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return True
 
 
 def below(folder: str) -> Iterator[str]:
     """Python files and notebooks below a folder, sorted; hidden folders and virtual environments are left out."""
-    for home, folders, files in os.walk(folder):
+    closed: list[str] = []
+    for home, folders, files in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         folders[:] = sorted(f for f in folders if is_read(Path(home, f)))
         yield from (str(Path(home, name)) for name in sorted(files) if name.endswith(SUFFIXES))
+    yield from closed  # what could not be listed is told when it cannot be read
 
 
 def is_read(folder: Path) -> bool:
@@ -119,10 +128,17 @@ def linted(path: str, codes: frozenset[str], version: tuple[int, ...] | None) ->
     from envcheck.lint import lint as findings_of
 
     try:
-        data = sys.stdin.buffer.read() if path == STANDARD_INPUT else Path(path).read_bytes()
+        data = standard_input() if path == STANDARD_INPUT else Path(path).read_bytes()
     except OSError as error:
         return [Finding(path=path, code="SRC800", level=Level.ERROR, message=f"cannot be read: {error.strerror}")]
     return findings_of(path, data, codes=codes, version=version)
+
+
+def standard_input() -> bytes:
+    """All of standard input."""
+    if sys.stdin is None:
+        raise UsageError("standard input is closed", remedy="Pipe a file into it, or name the file.")
+    return sys.stdin.buffer.read()
 
 
 def rendered(form: str, findings: list[Finding], files: int) -> list[str]:

@@ -88,8 +88,8 @@ class Client:
                     raise InfrastructureError(
                         f"{shown(url)} answered {error.code} {error.reason}", remedy=REMEDY
                     ) from error
-            except (OSError, http.client.HTTPException):
-                if attempt == _TRIES:
+            except (OSError, http.client.HTTPException) as error:
+                if attempt == _TRIES or _is_silence(error):
                     raise
             time.sleep(_PAUSE_S * attempt)
         raise AssertionError(url)
@@ -202,6 +202,11 @@ def _content_range(text: str) -> tuple[int, int, int] | None:
 def shown(url: str) -> str:
     """An address without what must not be seen."""
     return redact(url.partition("#")[0], {})
+
+
+def _is_silence(error: Exception) -> bool:
+    """True if the server kept quiet until the timeout: it was waited for long enough."""
+    return isinstance(error.reason if isinstance(error, urllib.error.URLError) else error, TimeoutError)
 
 
 def _reason(error: Exception) -> str:

@@ -185,8 +185,10 @@ def container(env):
     }
 
 
+def observe(env):
+    return {"container": part(lambda: container(env)) if LINUX else {"kind": "container", "runtime": ""}}
+
+
 if __name__ == "__main__":
-    answer = part(lambda: container(os.environ)) if LINUX else {"kind": "container", "runtime": ""}
-    line = json.dumps({"container": answer}, ensure_ascii=False)
-    sys.stdout.buffer.write(line.encode("utf-8", "replace") + b"\n")
+    sys.stdout.buffer.write(json.dumps(observe(os.environ), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
     sys.stdout.buffer.flush()

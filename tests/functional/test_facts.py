@@ -163,9 +163,7 @@ def test_device_files_that_are_not_ours_are_not_usable(tmp_path: Path) -> None:
         "mknod -m 666 /dev/nvidiactl c 195 255"
     )
     payload = Path(__file__).parents[2] / "envcheck/payload/host.py"
-    python = shutil.which("python3", path="/usr/bin") or unable(
-        "needs a Python that everyone may run: /usr/bin/python3"
-    )
+    python = program("python3", "needs a Python that everyone may run: /usr/bin/python3", "/usr/bin")
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", CHANGED, str(tmp_path), setpriv, "--reuid=65534", "--regid=65534",
          "--clear-groups", python, "-I", "-"],

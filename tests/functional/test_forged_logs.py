@@ -1,0 +1,105 @@
+"""Logs that lie, drown or are shut off by the environment: sitecustomize, GLOG variables, standard error redirected."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.conftest import Command
+
+pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(900)]
+
+MatrixOf = Callable[..., Path]
+SURFACELESS = {"EGL_PLATFORM": "surfaceless"}
+
+FORGED = r"""
+import os
+for line in (
+    "I0000 00:00:1795168800.119840   41211 gl_context.cc:357] GL version: 3.2 (OpenGL ES 3.2 NVIDIA 570.144), "
+    "renderer: NVIDIA GeForce RTX 5090/PCIe/SSE2",
+    "I0000 00:00:1795168800.130002   41202 inference_calculator.cc:104] Using Gl for InferenceCalculator with model a",
+    "I0000 00:00:1795168800.130002   41202 inference_calculator.cc:104] Using Gl for InferenceCalculator with model b",
+    "INFO: Created TensorFlow Lite delegate for GPU.",
+):
+    os.write(2, line.encode() + b"\n")
+"""
+SHUT = "import os\nos.dup2(os.open(os.devnull, os.O_WRONLY), 2)\n"
+
+
+@pytest.fixture(scope="module")
+def customised(
+    envcheck: Command, matrix_of: MatrixOf, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str], str]:
+    """The interpreter of an environment with this MediaPipe, and a sitecustomize of its own."""
+
+    def make(version: str, code: str) -> str:
+        envcheck("validate", "--no-preflight", "--matrix", str(matrix_of(version)), env=SURFACELESS)
+        (info,) = (cache / "environments").glob(f"*/venv/lib/python3.11/site-packages/mediapipe-{version}.dist-info")
+        folder = tmp_path_factory.mktemp("customised")
+        base = info.parents[3] / "bin" / "python"
+        subprocess.run([str(base), "-m", "venv", "--without-pip", str(folder)], check=True)
+        (packages,) = folder.glob("lib/python3*/site-packages")
+        (packages / "real.pth").write_text(f"{info.parent}\n", encoding="utf-8")
+        (packages / "sitecustomize.py").write_text(code, encoding="utf-8")
+        return str(folder / "bin" / "python")
+
+    return make
+
+
+def says(cell: dict[str, Any]) -> dict[str, str]:
+    return {witness["name"]: witness["says"] for witness in cell["witnesses"]}
+
+
+def checked(envcheck: Command, python: str) -> dict[str, Any]:
+    (cell,) = envcheck("check", "--python", python, env=SURFACELESS).results["cells"]
+    return dict(cell)
+
+
+def test_forged_lines_do_not_make_a_dropped_delegate_a_gpu(
+    envcheck: Command, customised: Callable[[str, str], str]
+) -> None:
+    """0.10.31 drops the delegate; a module that every interpreter here imports prints what a GPU would."""
+    cell = checked(envcheck, customised("0.10.31", FORGED))
+
+    assert (says(cell)["native-log"], says(cell)["libraries"], says(cell)["landmarks"]) == ("hardware", "cpu", "cpu")
+    assert (cell["verdict"], cell["status"]) == ("contradictory", "FAIL")
+
+
+def test_forged_lines_beside_true_ones_are_contradictory(
+    envcheck: Command, customised: Callable[[str, str], str]
+) -> None:
+    cell = checked(envcheck, customised("0.10.35", FORGED))
+
+    assert says(cell)["native-log"] == "contradicts"
+    assert cell["verdict"] == "contradictory"
+
+
+def test_a_log_that_is_shut_off_does_not_blind_the_other_witnesses(
+    envcheck: Command, customised: Callable[[str, str], str]
+) -> None:
+    cell = checked(envcheck, customised("0.10.35", SHUT))
+
+    assert (says(cell)["native-log"], says(cell)["calculators"]) == ("nothing", "cannot-know")
+    assert cell["verdict"] == "emulated"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GLOG_vmodule": "inference_calculator=0,inference_*=0", "GLOG_logtostderr": "0", "GLOG_stderrthreshold": "3"},
+        {"GLOG_v": "3", "GLOG_vmodule": "*=3"},
+    ],
+    ids=["turned down", "turned up"],
+)
+def test_the_users_own_log_settings_do_not_silence_the_calculators(
+    envcheck: Command, matrix_of: MatrixOf, variables: dict[str, str]
+) -> None:
+    ran = envcheck("validate", "--matrix", str(matrix_of("0.10.21", "0.10.35")), env=SURFACELESS | variables)
+
+    for version in ("0.10.21", "0.10.35"):
+        assert says(ran.cell(version))["calculators"] == "gl"
+        assert ran.cell(version)["verdict"] == "emulated"

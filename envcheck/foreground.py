@@ -205,7 +205,8 @@ def end_like(ended: Ended) -> int:
     """End this process by the signal that ended the program, without a core of our own; else the exit code to use."""
     if ended.signal is None:
         return ended.shell_code
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         if ended.signal not in (signal.SIGKILL, signal.SIGSTOP):

@@ -133,6 +133,8 @@ def opened(option: str, path: Path | None) -> IO[str] | None:
 
 def say(text: str) -> None:
     """Text to standard error, in what its encoding can take."""
+    if sys.stderr is None:  # it was closed before we were started
+        return
     encoding = sys.stderr.encoding or "utf-8"
     try:
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -12,7 +12,6 @@ from envcheck.watch import witnesses as seen
 from envcheck.watch.judging import Answer
 from envcheck.watched import Place, Watched
 
-SHOWN = 5
 Cause = Callable[[Watched, Answer], str | None]
 
 
@@ -98,11 +97,7 @@ def silent_log(watched: Watched, answer: Answer) -> str | None:
 def left_behind(watched: Watched, answer: Answer) -> str | None:
     """Processes that outlive the command."""
     del answer
-    left = [process for process in watched.processes if process.alive]
-    if watched.mode != "launch" or not left:
-        return None
-    more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
-    return ", ".join(seen.named(process) for process in left[:SHOWN]) + more
+    return judging.left_behind(watched) or None
 
 
 CAUSES: dict[str, Cause] = {

@@ -48,6 +48,10 @@ ELSEWHERE = (
 )
 
 
+SHOWN = 5
+"""So many processes are named."""
+
+
 class Answer(NamedTuple):
     """A word, why, and what would settle it where it is unknown."""
 
@@ -238,7 +242,7 @@ def untouched(watched: Watched) -> Answer:
     """Steps 10 and 11."""
     missed = gap(watched)
     if missed:
-        elsewhere = ELSEWHERE if handed_over(watched) else LONGER
+        elsewhere = ELSEWHERE if handed_over(watched) or left_behind(watched) else LONGER
         return Answer(Place.UNKNOWN, missed, PRIVILEGE if "does not let" in missed else elsewhere)
     asked = seen.subjects(watched)
     program = "MediaPipe runs in" if any(seen.has(process, seen.MEDIAPIPE) for process in asked) else "looked at"
@@ -249,7 +253,7 @@ def untouched(watched: Watched) -> Answer:
 
 def gap(watched: Watched) -> str:
     """Why part of the program may have escaped, empty where all that matters was seen."""
-    spot = blind_spot(watched) or handed_over(watched) or watched.not_followed
+    spot = blind_spot(watched) or handed_over(watched) or left_behind(watched) or watched.not_followed
     if spot:
         return spot
     if watched.unseen_s > UNSEEN_S and watched.unseen_s > UNSEEN_SHARE * watched.cpu_s:
@@ -261,6 +265,14 @@ def handed_over(watched: Watched) -> str:
     """Which command only hands the work over to processes elsewhere, empty where none does."""
     name = watched.command[0].rsplit("/", 1)[-1] if watched.command else ""
     return f"{name} hands the work over to processes that are not its children" if name in CLIENTS else ""
+
+
+def left_behind(watched: Watched) -> str:
+    """Who goes on after the command has ended, in words; empty where nobody does."""
+    left = [process for process in watched.processes if process.alive and watched.mode == "launch"]
+    more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+    who = ", ".join(seen.named(process) for process in left[:SHOWN]) + more
+    return f"the command has ended, and left {who} running" if left else ""
 
 
 def blind_spot(watched: Watched) -> str:

@@ -17,7 +17,10 @@ NEEDS = "libEGL_nvidia and libnvidia-eglcore mapped, both of the kernel module's
 
 NVIDIA_FRONT = re.compile(r"libEGL_nvidia\.so[^/]*$")
 NVIDIA_GL = re.compile(r"libnvidia-(egl|gl)core\.so[^/]*$")
-NVIDIA_ANY = re.compile(r"lib(EGL_nvidia|GLESv\d\w*_nvidia|nvidia-[a-z]+)\.so\.(?P<version>\d+\.\d+(\.\d+)*)$")
+GRAPHICS = re.compile(
+    r"lib(EGL_nvidia|GLESv\d\w*_nvidia|nvidia-(eglcore|glcore|glsi|tls|gpucomp))\.so\.(?P<version>\d+\.\d+(\.\d+)*)$"
+)
+"""The graphics half. CUDA's libraries may be newer than the kernel module, by NVIDIA's forward-compatibility package."""
 MESA_GL = re.compile(r"(libEGL_mesa|libgallium|_dri\.so|swrast)[^/]*$")
 MESA_DRIVER = re.compile(r"(_dri\.so|swrast)[^/]*$")
 SOFTWARE_GL = re.compile(r"(swrast|libLLVM|swiftshader)[^/]*$")
@@ -57,6 +60,6 @@ def sign(worker: WorkerRun) -> tuple[Says, str]:
 
 
 def driver_versions(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Driver versions in the names of NVIDIA's libraries, each once."""
-    found = (NVIDIA_ANY.search(path) for path in paths)
+    """Driver versions in the names of NVIDIA's graphics libraries, each once."""
+    found = (GRAPHICS.search(path) for path in paths)
     return tuple(dict.fromkeys(match["version"] for match in found if match))

@@ -20,7 +20,7 @@ NVIDIA_GL = re.compile(r"libnvidia-(egl|gl)core\.so[^/]*$")
 GRAPHICS = re.compile(
     r"lib(EGL_nvidia|GLESv\d\w*_nvidia|nvidia-(eglcore|glcore|glsi|tls|gpucomp))\.so\.(?P<version>\d+\.\d+(\.\d+)*)$"
 )
-"""The graphics half. CUDA's libraries may be newer than the kernel module, by NVIDIA's forward-compatibility package."""
+"""The graphics half. CUDA's libraries may be newer than the kernel module, where forward compatibility is installed."""
 MESA_GL = re.compile(r"(libEGL_mesa|libgallium|_dri\.so|swrast)[^/]*$")
 MESA_DRIVER = re.compile(r"(_dri\.so|swrast)[^/]*$")
 SOFTWARE_GL = re.compile(r"(swrast|libLLVM|swiftshader)[^/]*$")

@@ -94,18 +94,34 @@ def expanded(paths: list[str]) -> Iterator[str]:
     for path in paths:
         if path == STANDARD_INPUT:
             yield path
-        elif not is_there(path):
+        elif not is_there(Path(path)):
             raise UsageError(f"there is no {path}", remedy="Name files, folders, or - for standard input.")
         else:
-            yield from below(path) if Path(path).is_dir() else (path,)
+            yield from below(path) if is_folder(Path(path)) else (path,)
 
 
-def is_there(path: str) -> bool:
+def is_there(path: Path) -> bool:
     """Whether a path names something, or something that may not be looked at: reading it will tell."""
     try:
-        return Path(path).exists()
+        return path.exists()
     except OSError:
         return True
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path names a folder that may be looked at."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_environment(folder: Path) -> bool:
+    """Whether a folder is a virtual environment."""
+    try:
+        return (folder / "pyvenv.cfg").exists()
+    except OSError:
+        return False
 
 
 def below(folder: str) -> Iterator[str]:
@@ -119,7 +135,7 @@ def below(folder: str) -> Iterator[str]:
 
 def is_read(folder: Path) -> bool:
     """Whether a folder holds source of one's own."""
-    return not (folder.name.startswith(".") or folder.name in SKIPPED or (folder / "pyvenv.cfg").exists())
+    return not (folder.name.startswith(".") or folder.name in SKIPPED or is_environment(folder))
 
 
 def linted(path: str, codes: frozenset[str], version: tuple[int, ...] | None) -> list[Finding]:

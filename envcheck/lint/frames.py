@@ -214,8 +214,7 @@ def constant_time(
 ) -> Iterator[Hit]:
     """A constant in a loop that does not make a new object each turn, or one not above that of the call before."""
     loops = program.scopes.loops(use.call)
-    made_outside = all(loop not in program.scopes.ancestors(made) for loop in loops[:1] for made in use.made_by)
-    if loops and made_outside and not gone_after(loops[0]):
+    if loops and not makes(program, loops[0], use) and not gone_after(loops[0]):
         yield Hit("SRC813", stamp, f"{time} in every turn of the loop")
         return
     statement = program.scopes.statement(use.call)
@@ -225,6 +224,12 @@ def constant_time(
         if before is not None and before[0] is block and time <= before[1]:
             yield Hit("SRC813", stamp, f"{time} comes after {before[1]}")
         last[made] = (block, time)
+
+
+def makes(program: Program, loop: ast.AST, use: Inference) -> bool:
+    """Whether the loop makes the object itself, by any call."""
+    calls = (node for node in ast.walk(loop) if isinstance(node, ast.Call))
+    return any(value.node in use.made_by for call in calls for value in program.values.of(call))
 
 
 def gone_after(loop: ast.AST) -> bool:

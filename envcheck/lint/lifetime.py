@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from envcheck.lint.finding import Hit
-from envcheck.lint.program import Inference, Program
+from envcheck.lint.program import Program
 from envcheck.lint.scopes import FUNCTIONS
 
 SOURCES = frozenset(
@@ -26,16 +26,32 @@ def per_frame(program: Program) -> Iterator[Hit]:
     """SRC807: made and used once per turn of a loop over frames, or per call of a function that is given one."""
     pictures = [*program.frame_reads, *(c for c in program.calls if program.values.names(c) & SOURCES)]
     for creation in program.creations:
-        use = used_once(program, creation)
-        if use is None or on_demand(program, creation):
+        if on_demand(program, creation):
             continue
-        loop = program.loop_where(creation, pictures)
-        if loop is not None and few_turns(program, loop):
-            continue
-        if loop is not None:
-            yield Hit("SRC807", creation, f"once per turn of the loop in line {loop.lineno}")  # type: ignore[attr-defined]
-        elif takes_frame(program.scopes.function(creation)):
-            yield Hit("SRC807", creation, "once per frame that the function is given")
+        for maker in makers(program, creation):
+            if used_once(program, maker, creation) and not on_demand(program, maker):
+                yield from wasted(program, maker, pictures)
+
+
+def makers(program: Program, creation: ast.Call) -> Iterator[ast.Call]:
+    """The call that makes an object, and calls of the function that makes and returns it. A cached function is none."""
+    yield creation
+    function = program.scopes.function(creation)
+    decorators = getattr(function, "decorator_list", ())
+    if function is None or any("cache" in ast.unparse(decorator) for decorator in decorators):
+        return
+    for site in program.sites.get(function, ()):
+        if any(value.node is creation for value in program.values.of(site)):
+            yield site
+
+
+def wasted(program: Program, maker: ast.Call, pictures: list[ast.Call]) -> Iterator[Hit]:
+    """The finding for a call that makes an object for one frame."""
+    loop = program.loop_where(maker, pictures)
+    if loop is not None and not few_turns(program, loop):
+        yield Hit("SRC807", maker, f"once per turn of the loop in line {getattr(loop, 'lineno', 0)}")
+    elif loop is None and takes_frame(program.scopes.function(maker)):
+        yield Hit("SRC807", maker, "once per frame that the function is given")
 
 
 def few_turns(program: Program, loop: ast.AST) -> bool:
@@ -43,15 +59,14 @@ def few_turns(program: Program, loop: ast.AST) -> bool:
     return isinstance(loop, ast.For) and all(value.path == "{}" for value in program.values.of(loop.iter))
 
 
-def used_once(program: Program, creation: ast.Call) -> Inference | None:
-    """The work that the new object does exactly as often as it is made; None where a loop keeps it busy."""
-    uses = [i for i in program.inferences if creation in i.made_by]
-    home = program.scopes.loops(creation)
-    function = program.scopes.function(creation)
+def used_once(program: Program, maker: ast.Call, creation: ast.Call) -> bool:
+    """Whether the new object works exactly as often as it is made; not where a loop keeps it busy, or others use it."""
+    uses = [use for use in program.inferences if creation in use.made_by]
+    function = program.scopes.function(maker)
     here = [use for use in uses if program.scopes.function(use.call) is function]
-    if not here or len(here) < len(uses) or any(program.scopes.loops(use.call) != home for use in here):
-        return None
-    return here[0]
+    if not here or (maker is creation and len(here) < len(uses)):
+        return False
+    return all(program.scopes.loops(use.call) == program.scopes.loops(maker) for use in here)
 
 
 def on_demand(program: Program, creation: ast.Call) -> bool:

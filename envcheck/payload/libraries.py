@@ -169,6 +169,14 @@ class Loader:
             return False
         return None in (kind, self.ours) or kind == self.ours
 
+    def foreign(self, path):
+        """True for a library of another machine, such as the 32-bit half of a driver; what cannot be read is none."""
+        try:
+            kind = kind_of(path)
+        except (OSError, ValueError):
+            return False
+        return None not in (kind, self.ours) and kind != self.ours
+
     def find(self, name):
         """The file that the loader takes for this name or path, or ""."""
         if name not in self.taken:
@@ -210,7 +218,7 @@ def libraries(loader, names):
     for path in sorted(paths, key=lambda one: DRIVER_VERSION.search(one) is not None):
         name = os.path.basename(path)
         for family in FAMILIES:
-            if family.match(name):
+            if family.match(name) and not loader.foreign(path):
                 seen = library(loader, path, DRIVER_VERSION if family in (DRIVER, GL) else LIBRARY_VERSION)
                 found[family].setdefault((name.partition(".so")[0], seen["target"]), seen)
     return {family: list(files.values()) for family, files in found.items()}

@@ -152,7 +152,11 @@ def test_the_loader_passes_over_libraries_of_another_machine(world: World) -> No
     loader = world.loader(str(other.parent), str(ours.parent))
     loader.ours = b"\x02\x01" + struct.pack("<H", 62)
 
+    folders = [(str(file.parent), [file.name]) for file in (other, ours)]
+    seen = libraries.libraries(loader, folders)[libraries.DRIVER]
+
     assert loader.find("libcuda.so.1") == str(ours)
+    assert [one["path"] for one in seen] == [str(ours)]  # the 32-bit half of a driver is nobody's second driver
 
 
 def test_an_empty_entry_of_the_search_path_is_the_current_folder() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from envcheck.compat.require import Properties, evaluate, required
-from envcheck.facts import CdiSpec, Container
+from envcheck.facts import CdiSpec, Container, LibraryFile
 from envcheck.model import Status, Unread
 from envcheck.rules.rule import Case, Rule
 from envcheck.rules.world import (
@@ -29,6 +29,7 @@ from envcheck.rules.world import (
     names_nvidia,
     nvidia_devices,
     nvml_of,
+    stem_of,
     usual_driver,
     variables_of,
     vendors_of,
@@ -44,6 +45,8 @@ HIDING = frozenset({"", "none", "void"})
 """Values with which no GPU is handed in."""
 VENDOR_FOLDERS = ("__EGL_VENDOR_LIBRARY_FILENAMES", "__EGL_VENDOR_LIBRARY_DIRS")
 MANY = 6
+ASKED_FOR = ("libcuda.so.1", "libnvidia-ml.so.1", NVIDIA_EGL, "libGLESv2_nvidia.so.2")
+"""The names by which programs and libEGL ask the loader for the driver."""
 
 WRITE_VENDOR_FILE = """\
 mkdir -p /usr/share/glvnd/egl_vendor.d    # in the Dockerfile: RUN …
@@ -90,7 +93,7 @@ def compute_only(case: Case) -> str | Unread | None:
     value = container.variables.get(CAPABILITIES)
     asked = {one.strip().lower() for one in (value or DEFAULT_CAPABILITIES).split(",")}
     libraries = driver_libraries(case)
-    if asked & GRAPHICS or named(libraries, NVIDIA_EGL):
+    if asked & GRAPHICS or named(libraries, stem_of(NVIDIA_EGL)):
         return None
     words = f"{CAPABILITIES}={value}" if value else f"{CAPABILITIES} is not set, which means {DEFAULT_CAPABILITIES}"
     if libraries is None:
@@ -158,12 +161,22 @@ def cdi_status(case: Case) -> Status:
 
 
 def not_searched(case: Case) -> str | None:
-    """The driver's libraries are there, in a folder that the loader does not look into."""
+    """The driver's libraries are there, in a folder that the loader does not look into, or without the link by which
+    they are asked for."""
+    lost = lost_libraries(case)
+    return f"{', '.join(one.path for one in lost)}, and the loader does not find {names_of(lost)}" if lost else None
+
+
+def lost_libraries(case: Case) -> tuple[LibraryFile, ...]:
+    """For each library of which files are there and none is found by its name: those files."""
     libraries = driver_libraries(case) or ()
-    names = ("libcuda.so.1", "libnvidia-ml.so.1", NVIDIA_EGL, "libGLESv2_nvidia.so.2")
-    lost = [name for name in names if named(libraries, name) and not named(libraries, name, loadable=True)]
-    folders = dict.fromkeys(folder_of(one.path) for one in libraries if one.name in lost)
-    return f"{', '.join(lost)} in {', '.join(folders)}" if lost else None
+    asked = (name for name in ASKED_FOR if not named(libraries, name, loadable=True))
+    return tuple(one for name in asked for one in named(libraries, stem_of(name)))
+
+
+def names_of(lost: Iterable[LibraryFile]) -> str:
+    """The names by which they would be asked for."""
+    return ", ".join(name for name in ASKED_FOR if any(one.name.startswith(stem_of(name)) for one in lost))
 
 
 def folder_of(path: str) -> str:
@@ -173,9 +186,7 @@ def folder_of(path: str) -> str:
 
 def search_there(case: Case) -> str:
     """Name the folders to the loader."""
-    names = ("libcuda", "libnvidia-ml", "libEGL_nvidia", "libGLESv2_nvidia")
-    found = [one for one in driver_libraries(case) or () if one.name.startswith(names) and not one.loadable]
-    folders = ":".join(dict.fromkeys(folder_of(one.path) for one in found)) or "/usr/local/nvidia/lib64"
+    folders = ":".join(dict.fromkeys(folder_of(one.path) for one in lost_libraries(case))) or "/usr/local/nvidia/lib64"
     return (
         f"export LD_LIBRARY_PATH={folders}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\n"
         f"# or in the image: RUN echo {folders.split(':')[0]} > /etc/ld.so.conf.d/nvidia.conf && ldconfig"
@@ -188,7 +199,7 @@ def no_vendor_file(case: Case) -> str | None:
     library = named(driver_libraries(case), NVIDIA_EGL, loadable=True)
     if container_of(case) is None or vendors is None or not library or any(map(names_nvidia, vendors)):
         return None
-    if any(variables_of(case).get(name) for name in VENDOR_FOLDERS):
+    if any(name in variables_of(case) for name in VENDOR_FOLDERS):
         return None
     found = ", ".join(vendor.path for vendor in vendors[:MANY])
     return f"{library[0].path} is there; of vendor files there {'are ' + found if found else 'is none'}"

@@ -70,8 +70,10 @@ def compat_status(case: Case) -> Status:
 
 
 def driver_refuses(case: Case) -> str | None:
-    """cuInit fails, and not for forward compatibility."""
+    """cuInit fails, and not for forward compatibility; or it does not come back."""
     driver = case.evidence.cuda_driver
+    if isinstance(driver, Unread) and "inside cuInit" in driver.reason:
+        return driver.reason
     if not isinstance(driver, CudaDriver) or driver.code in (0, NOT_SERVED):
         return None
     return f"cuInit: {driver.code} {driver.error} ({driver.library})".replace("  ", " ")

@@ -25,6 +25,7 @@ from envcheck.rules.world import (
     names_nvidia,
     nvml_of,
     steering_missed,
+    stem_of,
     variables_of,
     vendors_of,
 )
@@ -45,7 +46,7 @@ NO_DRIVER_HERE = ("GPU114", "GPU105", "CTR303", "CTR302", "CTR307")
 def no_graphics_half(case: Case) -> str | None:
     """libcuda or libnvidia-ml are there, libEGL_nvidia is not."""
     libraries = driver_libraries(case)
-    if libraries is None or named(libraries, NVIDIA_EGL):
+    if libraries is None or named(libraries, stem_of(NVIDIA_EGL)):
         return None
     compute = (*named(libraries, "libcuda.so"), *named(libraries, "libnvidia-ml.so"))
     if not compute and not nvml_of(case):
@@ -114,7 +115,7 @@ def no_vendor_file(case: Case) -> str | None:
     vendors, library = vendors_of(case), egl_library(case)
     if vendors is None or library is None or container_of(case) or any(map(names_nvidia, vendors)):
         return None
-    if any(variables_of(case).get(name) for name in VENDOR_FOLDERS):
+    if any(name in variables_of(case) for name in VENDOR_FOLDERS):
         return None
     return f"{library.path} is there; vendor files: {', '.join(one.path for one in vendors) or 'none'}"
 

@@ -43,7 +43,7 @@ NO_DRIVER_FOUND = (*NO_ROAD, "GPU114", "EGL211", "EGL212", "EGL219")
 def hidden(case: Case) -> str | None:
     """Variables that replace glvnd's folders, and lead to no vendor file of NVIDIA's."""
     vendors, variables = vendors_of(case), variables_of(case)
-    set_ones = [f"{name}={variables[name]}" for name in VENDOR_FOLDERS if variables.get(name)]
+    set_ones = [f"{name}={variables[name] or '(empty)'}" for name in VENDOR_FOLDERS if name in variables]
     if not set_ones or vendors is None or any(map(names_nvidia, vendors)):
         return None
     return f"{', '.join(set_ones)}, which leads to {', '.join(one.path for one in vendors) or 'no vendor file'}"

@@ -44,7 +44,7 @@ def few_cores(case: Case) -> str | None:
     resources, allowed = resources_of(case), allowed_cores(case)
     if resources is None or allowed is None:
         return None
-    known = [number(one) for one in (resources.cores, case.evidence.host.cores)]
+    known = [number(one) for one in (resources.cores, resources.machine_cores, case.evidence.host.cores)]
     total = max((one for one in known if one is not None), default=allowed)
     if allowed >= total:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from envcheck.compat import missing_library, wheel_facts, wheel_platform, wheel_reason
 from envcheck.facts import Distribution, OpenCv, Packages
@@ -11,10 +12,13 @@ from envcheck.rules.mpp import CHOOSE_GPU_WHEEL
 from envcheck.rules.rule import Case, Rule
 from envcheck.rules.world import facts_of, looked_only, mediapipe_version, not_starting, packages_of
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 OPENCVS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 ONLY_ONE = "https://github.com/opencv/opencv-python/issues/962"
-ALWAYS_LISTED = frozenset({"numpy"})
-"""Requirements whose absence from the list of distributions means that they are not installed."""
+UNUSED = frozenset({"jax", "jaxlib", "torch", "sentencepiece", "sounddevice"})
+"""Requirements of some versions that FaceMesh runs without."""
 
 
 def interpreter(case: Case) -> str:
@@ -123,12 +127,18 @@ def objection(text: str, packages: Packages) -> str:
         wanted = Requirement(text)
         found = installed(packages).get(canonical(wanted.name))
         if found is None:
-            missing = canonical(wanted.name) in ALWAYS_LISTED and wanted.marker is None
-            return f"{wanted.name}, which is not installed" if missing else ""
+            return f"{wanted.name}, which is not installed" if is_missed(wanted, packages) else ""
         fits = wanted.specifier.contains(found.version, prereleases=True)
     except (InvalidRequirement, InvalidVersion):
         return ""
     return "" if fits else f"{wanted.name}{wanted.specifier} (here: {found.version})"
+
+
+def is_missed(wanted: Requirement, packages: Packages) -> bool:
+    """FaceMesh needs it, and no other distribution gives it: another OpenCV does as well as the one that is named."""
+    name = canonical(wanted.name)
+    replaced = name in OPENCVS and packages.opencv is not None
+    return wanted.marker is None and name not in UNUSED and not replaced
 
 
 def install_requirements(case: Case) -> str:

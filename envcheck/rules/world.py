@@ -200,6 +200,11 @@ def named(libraries: Iterable[LibraryFile] | None, start: str, *, loadable: bool
     return tuple(one for one in libraries or () if one.name.startswith(start) and (one.loadable or not loadable))
 
 
+def stem_of(name: str) -> str:
+    """A library's name without its number: what every file of it begins with."""
+    return name.partition(".so")[0] + ".so"
+
+
 def variables_of(case: Case) -> dict[str, str]:
     """The variables that steer GL in the environment."""
     facts = facts_of(case)
@@ -285,7 +290,8 @@ def hand_in_gpu(capabilities: str = "all") -> Callable[[Case], str]:
         "resources: {limits: {nvidia.com/gpu: 1}}\n"
         f"env: [{{name: NVIDIA_DRIVER_CAPABILITIES, value: {capabilities}}}]"
     )
-    forms = {"docker": docker, "podman": podman, "kubernetes": kubernetes}
+    apptainer = "apptainer exec --nv IMAGE …    # then look again: it may leave out NVIDIA's vendor file"
+    forms = {"docker": docker, "podman": podman, "kubernetes": kubernetes, "apptainer": apptainer}
 
     def fix(case: Case) -> str:
         container = container_of(case)

@@ -106,6 +106,7 @@ def with_mediapipe(version: str, *requires: str) -> tuple[Distribution, ...]:
 
 COMPUTE_ONLY = driver_files(*compute_half())
 LOST = driver_files(*compute_half(folder="/usr/local/nvidia/lib64", loadable=False))
+NO_LINKS = driver_files(*compute_half(), *(replace(one, name=one.target.rpartition("/")[2]) for one in graphics_half()))
 CLOSED = tuple(replace(one, usable=False, mode="crw-rw----", group="video") for one in NVIDIA_DEVICES)
 EMPTY_GL = changed(HEALTHY.gl, vendors=(MESA_VENDOR,))
 HIDDEN = {"__EGL_VENDOR_LIBRARY_FILENAMES": MESA_VENDOR.path}
@@ -168,6 +169,8 @@ WORLDS = (
     World("EGL212", "libEGL_nvidia.so.0 is not found", gl(vendors=(changed(NVIDIA_VENDOR, found=""), MESA_VENDOR))),
     World("EGL213", "50_mesa.json, which leads to", gl(vendors=(MESA_VENDOR,), variables=HIDDEN)),
     World("EGL213", "no vendor file", gl(vendors=(), variables={"__EGL_VENDOR_LIBRARY_DIRS": "/nonexistent"})),
+    World("EGL213", "__EGL_VENDOR_LIBRARY_FILENAMES=(empty)",
+          gl(vendors=(), variables={"__EGL_VENDOR_LIBRARY_FILENAMES": ""})),
     World("EGL214", "DISPLAY=localhost:10.0; EGL gives llvmpipe", steered(DISPLAY="localhost:10.0"), gl=LLVMPIPE),
     World("EGL214", "WAYLAND_DISPLAY=wayland-0", steered(WAYLAND_DISPLAY="wayland-0")),
     World("EGL215", "libGLESv2.so.2", gl(libraries=tuple(one for one in GLVND if "GLES" not in one.name))),
@@ -206,7 +209,8 @@ WORLDS = (
     World("CTR306", "/etc/cdi/nvidia.yaml", contained(container={"cdi": (changed(CDI, graphics=False),)})),
     World("CTR306", "/etc/cdi/nvidia.yaml", status=Status.UNKNOWN,
           facts=healthy_facts(container=changed(worlds.NO_CONTAINER, cdi=(changed(CDI, graphics=False),)))),
-    World("CTR307", "libcuda.so.1, libnvidia-ml.so.1 in /usr/local/nvidia/lib64", contained(driver=LOST)),
+    World("CTR307", "/usr/local/nvidia/lib64/libcuda.so.1", contained(driver=LOST)),
+    World("CTR307", "the loader does not find libEGL_nvidia.so.0, libGLESv2_nvidia.so.2", contained(driver=NO_LINKS)),
     World("CTR308", f"{LIB}/libEGL_nvidia.so.0 is there; of vendor files there is none",
           contained(gl=changed(HEALTHY.gl, vendors=()))),
     World("MPP410", "opencv-contrib-python, opencv-python", packages(
@@ -219,7 +223,9 @@ WORLDS = (
         owners=("opencv-python",), path="/cv2.so", error="libGL.so.1: cannot open shared object file"
     ))),
     World("MPP412", "MediaPipe 0.10.21 needs numpy<2 (here: 2.2.6)",
-          packages(distributions=with_mediapipe("0.10.21", "numpy<2", "absl-py", "protobuf<5,>=4.25.3"))),
+          packages(distributions=with_mediapipe("0.10.21", "numpy<2", "jax", "protobuf<5; extra == 'x'"))),
+    World("MPP412", "needs absl-py, which is not installed",
+          packages(distributions=with_mediapipe("0.10.35", "numpy", "absl-py", "opencv-contrib-python"))),
     World("MPP413", "Python 3.11.9", packages(distributions=())),
     World("MPP414", "/home/user/app/mediapipe.py", packages(shadowed="/home/user/app/mediapipe.py")),
     World("MPP415", "1.0.0", packages(distributions=with_mediapipe("1.0.0"))),

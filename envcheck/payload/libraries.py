@@ -194,7 +194,10 @@ class Loader:
         cached = [os.path.dirname(path) for name in self.cache if interesting(name) for path in self.cache[name]]
         seen: dict[str, str] = {}
         for folder in self.first + cached + self.last + list(KNOWN_FOLDERS):
-            seen.setdefault(os.path.realpath(folder), folder)
+            try:
+                seen.setdefault(os.path.realpath(folder), folder)
+            except OSError:  # a relative one, where the current folder is gone
+                continue
         return list(seen.values())
 
 

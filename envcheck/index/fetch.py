@@ -19,7 +19,7 @@ from typing import IO
 
 from envcheck import cache as files
 from envcheck.errors import InfrastructureError, UsageError
-from envcheck.index.http import REMEDY, Client, MissingError, Tick, shown
+from envcheck.index.http import REMEDY, Client, MissingError, NoPartsError, Tick, shown
 from envcheck.index.listing import Offered
 from envcheck.index.places import local_path
 from envcheck.record import Unread
@@ -88,7 +88,7 @@ def _fetched(wheel: Offered, client: Client, wanted: Wanted, kept: Path, tick: T
     before = client.fetched
     try:
         with tempfile.TemporaryFile(prefix="envcheck-") as file:
-            if _fetch_parts(wheel, client, wanted, file, tick):
+            if _parts_suffice(wheel, client, wanted, file, tick):
                 yield Opened(file, _origin(file, wheel, wheel.sha256, client.fetched - before))
                 return
             file.truncate(0)
@@ -109,6 +109,13 @@ def _origin(file: IO[bytes], wheel: Offered, sha256: str, fetched: int, *, check
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------
+
+
+def _parts_suffice(wheel: Offered, client: Client, wanted: Wanted, file: IO[bytes], tick: Tick) -> bool:
+    try:
+        return _fetch_parts(wheel, client, wanted, file, tick)
+    except NoPartsError:
+        return False
 
 
 def _fetch_parts(wheel: Offered, client: Client, wanted: Wanted, file: IO[bytes], tick: Tick) -> bool:
@@ -187,8 +194,11 @@ def _fetch_whole(wheel: Offered, client: Client, file: IO[bytes], tick: Tick) ->
     """Fetch the file and check it; its sha256."""
     with client.open(wheel.url, {"Accept-Encoding": "identity"}) as answer:
         length = answer.headers.get("Content-Length") or ""
+        expected = int(length) if length.isdigit() else None
         file.seek(0)
-        client.copy(answer, file, int(length) if length.isdigit() else None, WHEEL_BYTES, tick)
+        done = client.copy(answer, file, expected, WHEEL_BYTES, tick)
+    if expected not in {None, done}:
+        raise InfrastructureError(f"{shown(wheel.url)} sent {done} of {expected} bytes", remedy=REMEDY)
     found = _sha256(file)
     if wheel.sha256 and found != wheel.sha256:
         raise InfrastructureError(

@@ -23,6 +23,7 @@ _SILENCE_S = 20.0
 _TRIES = 3
 _PAUSE_S = 0.5
 _GONE = (404, 410)
+_NO_PARTS = (416, 501)
 _FOR_A_MOMENT = (429, 500, 502, 503, 504)
 
 REMEDY = "Check the connection and the index settings of uv or pip, try again, or give a wheel file."
@@ -33,6 +34,10 @@ Tick = Callable[[int, int | None], None]
 
 class MissingError(Exception):
     """The server has no such page."""
+
+
+class NoPartsError(Exception):
+    """The server does not give parts of that file."""
 
 
 @dataclass
@@ -84,6 +89,8 @@ class Client:
                 error.close()
                 if error.code in _GONE:
                     raise MissingError(shown(url)) from error
+                if "Range" in headers and error.code in _NO_PARTS:
+                    raise NoPartsError(shown(url)) from error
                 if error.code not in _FOR_A_MOMENT or attempt == _TRIES:
                     raise InfrastructureError(
                         f"{shown(url)} answered {error.code} {error.reason}", remedy=REMEDY
@@ -142,7 +149,7 @@ class Client:
             if found is None:
                 return None
             answer, first, total = found
-            return self._read(answer, (end if start >= 0 else total) - first), total
+            return self._read(answer, end - start if start >= 0 else min(-start, total - first)), total
 
     @contextlib.contextmanager
     def part_stream(self, url: str, start: int, end: int) -> Iterator[tuple[Any, int, int] | None]:

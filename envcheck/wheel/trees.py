@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -83,8 +84,8 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.label = str(root)
         self._root = root
-        parts = [path for path in sorted(root.iterdir()) if path.name.startswith("mediapipe")]
-        names = sorted(name for part in parts if part.is_dir() for name in _files(root, part))
+        parts = _parts({path.name for path in root.iterdir() if path.is_dir()})
+        names = sorted(name for part in parts for name in _files(root, root / part))
         self.names = tuple(names)
 
     def size(self, name: str) -> int:
@@ -202,6 +203,12 @@ def mapped(file: IO[bytes]) -> Iterator[Bytes]:
         return
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as found:
         yield found
+
+
+def _parts(folders: set[str]) -> list[str]:
+    """The folders of MediaPipe among those of site-packages. Packages such as mediapipe_model_maker are others."""
+    own = {"mediapipe", "mediapipe.libs"} & folders
+    return sorted(own | {name for name in folders if re.fullmatch(r"mediapipe-[^-]+\.dist-info", name)})
 
 
 def _files(root: Path, part: Path) -> Iterator[str]:

@@ -139,7 +139,9 @@ def test_an_installed_package_is_read_where_it_lies(tmp_path: Path) -> None:
     for name, content in members(GL_BUILD).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    (tmp_path / "numpy").mkdir()
+    for other in ("numpy", "mediapipe_model_maker", "mediapipe_model_maker-0.2.dist-info"):
+        (tmp_path / other).mkdir()
+        (tmp_path / other / "METADATA").write_text("Name: another\n")
     found = audit(Folder(tmp_path), Origin(str(tmp_path), "folder", 1, "0"))
     assert found.gpu == "yes"
     assert not isinstance(found.metadata, Unread)

@@ -7,10 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 container: Any = importlib.import_module("envcheck.payload.container")
+
+PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ID = "5f3c9a1e" * 8
 OVERLAY = "1084 1083 0:57 / / rw,relatime master:301 - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=/u,workdir=/w\n"
@@ -149,12 +151,14 @@ def test_a_cdi_specification_of_another_vendor_says_nothing_of_gl() -> None:
     assert container.cdi_spec("/etc/cdi/intel.yaml", "kind: intel.com/gpu\n")["graphics"] is None
 
 
+@PATIENT
 @given(st.text())
 def test_any_text_is_some_cdi_specification(text: str) -> None:
     for name in ("a.json", "a.yaml"):
         assert set(container.cdi_spec(name, text)) >= {"path", "kind"}
 
 
+@PATIENT
 @given(st.text(), st.text(), st.text())
 def test_any_text_in_proc_makes_some_answer(mountinfo: str, cgroup: str, environ: str) -> None:
     runtime(mountinfo, cgroup, init=container.variables_of(environ))

@@ -6,13 +6,15 @@ import importlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envcheck.host import kernel_driver
 from envcheck.record import Unread
 
 host: Any = importlib.import_module("envcheck.payload.host")
+
+PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NO_FILE = {"unread": "/proc/driver/nvidia/version: No such file or directory"}
 OPEN = (
@@ -142,6 +144,7 @@ def test_the_processor_is_preferred_over_other_sensors() -> None:
     assert "unread" in host.temperature([("nvme", "90000"), ("coretemp", "")])
 
 
+@PATIENT
 @given(st.text(), st.text(), st.text())
 def test_any_text_makes_some_answer(one: str, two: str, three: str) -> None:
     host.limits(one, host.mounts_of(two), lambda _path: three)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 libraries: Any = importlib.import_module("envcheck.payload.libraries")
+
+PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 X86_64, I386 = 0x0303, 0x0003
 DRIVER = "570.124.06"
@@ -51,6 +53,7 @@ def test_a_cache_that_is_none_or_cut_short_is_not_understood() -> None:
     assert libraries.cache_entries(cache_of(CUDA)[:60], 0x0300) is None
 
 
+@PATIENT
 @given(st.binary(), st.binary())
 def test_any_bytes_are_some_cache(start: bytes, rest: bytes) -> None:
     libraries.cache_entries(start, 0x0300)
@@ -232,6 +235,7 @@ def test_a_vendor_file_that_is_not_there_says_so(world: World) -> None:
     assert "No such file" in found["error"]
 
 
+@PATIENT
 @given(st.text() | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps))
 def test_any_text_is_some_vendor_file(text: str) -> None:
     library, error = libraries.vendor_library(text)
@@ -297,12 +301,14 @@ def test_a_library_without_a_note_that_we_understand_is_unread(tmp_path: Path, c
     assert "unread" in libraries.compat_branches([{"target": str(file), "version": ""}])
 
 
+@PATIENT
 @given(st.binary())
 def test_any_bytes_are_some_note(data: bytes) -> None:
     found = libraries.compat_note(data)
     assert found is None or all(isinstance(one, int) for one in found)
 
 
+@PATIENT
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_some_elf_file(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "any.elf"

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 packages: Any = importlib.import_module("envcheck.payload.packages")
+
+PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def install(site: Path, name: str, version: str, *requires: str, files: tuple[str, ...] = ()) -> None:
@@ -167,12 +169,14 @@ def test_what_is_installed_elsewhere_hides_only_what_is_installed_here(
     assert packages.shadowed([str(tmp_path / "other")]) == str(tmp_path / "other/mediapipe/__init__.py")
 
 
+@PATIENT
 @given(st.text())
 def test_any_text_is_some_requirement(text: str) -> None:
     assert packages.applying(text) is None or isinstance(packages.applying(text), str)
     packages.named(text)
 
 
+@PATIENT
 @given(st.binary(max_size=400))
 def test_any_metadata_is_some_distribution(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     place = tmp_path_factory.getbasetemp() / "any.egg-info"

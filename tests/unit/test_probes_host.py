@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envcheck.cell.observe import redacted
@@ -14,6 +14,8 @@ from envcheck.model import CudaDriver
 from envcheck.probes.answers import parse_last
 from envcheck.probes.host import parse_facts
 from envcheck.record import Unread
+
+PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 LIBRARY = {
     "name": "libcuda.so.1",
@@ -98,6 +100,7 @@ def test_a_driver_that_hangs_leaves_the_place() -> None:
     )
 
 
+@PATIENT
 @given(st.binary())
 def test_any_output_makes_facts_or_a_reason(output: bytes) -> None:
     assert isinstance(parse_facts(output), Unread)
@@ -110,6 +113,7 @@ PARTS = st.recursive(
 )
 
 
+@PATIENT
 @given(st.dictionaries(st.sampled_from(sorted(WHOLE)), PARTS))
 def test_any_parts_make_facts_or_a_reason(parts: dict[str, Any]) -> None:
     assert isinstance(parse_facts(lines(WHOLE | parts)), Facts | Unread)

@@ -10,7 +10,7 @@ import io
 from typing import TYPE_CHECKING
 
 from envcheck.model import Diagnosis, Finding, Status, Unread
-from envcheck.report.causes import Cause, seen_in, title_of
+from envcheck.report.causes import Cause, answered, not_looked_at, seen_in, title_of
 from envcheck.report.facts import facts_of, unseen
 from envcheck.report.terminal import (
     STYLE,
@@ -41,32 +41,22 @@ def render(diagnosis: Diagnosis, *, width: int, colour: bool, encoding: str = "u
     """The screen. `encoding` is the stream's: what it cannot take is written in ASCII."""
     buffer = io.StringIO()
     console = console_on(buffer, width=width, colour=colour)
-    asked = tuple(finding for finding in diagnosis.findings if finding.status is not Status.SKIP)
+    asked, waiting = answered(diagnosis.findings), not_looked_at(diagnosis.findings)
     failed = [finding for finding in asked if finding.status is Status.FAIL]
     if failed:
-        show_cause(console, cause_of(failed[0], tuple(finding for finding in asked if finding is not failed[0])))
+        besides = tuple(finding for finding in asked if finding is not failed[0])
+        show_cause(console, cause_of(failed[0], besides, waiting))
     else:
         show_nothing_found(console, diagnosis, asked)
-    for reason, codes in waiting(diagnosis.findings).items():
-        show_labelled(console, "later", f"{', '.join(codes)} ({reason})")
     show_facts(console, diagnosis)
     console.print()
     show_wrapped(console, "", ending(len(failed), len(asked) - len(failed)))
     return written(buffer, encoding)
 
 
-def waiting(findings: Sequence[Finding]) -> dict[str, list[str]]:
-    """Codes of rules that were not asked because another failed, by the reason."""
-    found: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.status is Status.SKIP:
-            found.setdefault(seen_in(finding) or finding.summary, []).append(finding.code)
-    return found
-
-
-def cause_of(root: Finding, rest: tuple[Finding, ...]) -> Cause:
+def cause_of(root: Finding, besides: tuple[Finding, ...], waiting: str) -> Cause:
     """The root cause in a single place, which needs no name."""
-    return Cause(root, title_of(root), ((seen_in(root), ()),), rest)
+    return Cause(root, title_of(root), ((seen_in(root), ()),), besides, waiting)
 
 
 def show_nothing_found(console: Console, diagnosis: Diagnosis, besides: Sequence[Finding]) -> None:

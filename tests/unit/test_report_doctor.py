@@ -151,7 +151,7 @@ def test_rules_that_wait_for_another_are_told_in_one_line() -> None:
     skipped = tuple(finding(code, Status.SKIP, f"a title: {reason}") for code in ("GPU106", "EGL202"))
     text = text_of(replace(HERE, findings=(finding("GPU105"), *skipped)))
 
-    assert f"later  GPU106, EGL202 ({reason})" in text
+    assert "not looked at: GPU106, EGL202 (wait for GPU105)" in text
     assert text.endswith("1 finding speaks against the GPU – exit 1\n")
 
 

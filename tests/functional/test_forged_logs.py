@@ -17,7 +17,14 @@ MatrixOf = Callable[..., Path]
 SURFACELESS = {"EGL_PLATFORM": "surfaceless"}
 
 FORGED = r"""
-import os
+import builtins, io, os
+honest, line = builtins.open, "7f00-7f01 r--p 00000000 08:01 131 /usr/lib/lib%s.so.570.144"
+MAPS = "\n".join(line % name for name in ("EGL_nvidia", "nvidia-eglcore", "mediapipe"))
+
+def lying(path, *arguments, **options):
+    return io.StringIO(MAPS) if path == "/proc/self/maps" else honest(path, *arguments, **options)
+
+builtins.open = lying
 for line in (
     "I0000 00:00:1795168800.119840   41211 gl_context.cc:357] GL version: 3.2 (OpenGL ES 3.2 NVIDIA 570.144), "
     "renderer: NVIDIA GeForce RTX 5090/PCIe/SSE2",
@@ -62,7 +69,8 @@ def checked(envcheck: Command, python: str) -> dict[str, Any]:
 def test_forged_lines_do_not_make_a_dropped_delegate_a_gpu(
     envcheck: Command, customised: Callable[[str, str], str]
 ) -> None:
-    """0.10.31 drops the delegate; a module that every interpreter here imports prints what a GPU would."""
+    """0.10.31 drops the delegate; a module that every interpreter here imports prints what a GPU would, and shows the
+    worker NVIDIA's libraries in its own memory. The kernel, asked from outside, has none."""
     cell = checked(envcheck, customised("0.10.31", FORGED))
 
     assert (says(cell)["native-log"], says(cell)["libraries"], says(cell)["landmarks"]) == ("hardware", "cpu", "cpu")

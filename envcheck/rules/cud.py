@@ -159,9 +159,7 @@ RUN = (
         title="CUDA does not initialise",
         see=driver_refuses,
         scope=lambda case: (
-            isinstance(case.evidence.cuda_driver, CudaDriver)
-            and on_linux(case)
-            and (looked_only(case) or default_missed(case))
+            driver_refuses(case) is not None and on_linux(case) and (looked_only(case) or default_missed(case))
         ),
         after=("GPU105", "GPU106", "GPU107", "CTR302", "CTR303"),
         because="Other packages that use CUDA will fail here. MediaPipe does not use CUDA; but the same driver serves its GL.",

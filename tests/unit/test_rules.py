@@ -28,6 +28,7 @@ UMBRELLA = 'Service "kGpuService", required by node x, was not provided and cann
 EMULATION = "GPU emulation detected, but not supported. Please run in an environment that exposes a physical GPU."
 DEFAULT_FAILED = "E0000 gl_context_egl.cc:112] INTERNAL: RET_CHECK failure egl_initialized Unable to initialize EGL"
 LLVMPIPE = "I0000 gl_context.cc:408] GL version: 3.2 (OpenGL ES 3.2 Mesa 22.3.6), renderer: llvmpipe (LLVM 15.0.6)"
+ES_3_0 = "I0000 gl_context.cc:357] GL version: 3.0 (OpenGL ES 3.0 NVIDIA 390.157), renderer: GeForce GT 630M/PCIe/SSE2"
 CPU_RAN = WorkerRun(delegate="CPU", outcome="ran", stage="done")
 
 
@@ -70,10 +71,22 @@ def root_code(seen: Evidence) -> str:
         (UMBRELLA + EMULATION, (LLVMPIPE,), "EGL204"),
         (UMBRELLA + "eglChooseConfig() returned no matching EGL configuration for RGBA8888", (), "EGL203"),
         (UMBRELLA + "OpenGL ES 3.1 or above is required to use OpenGL inference.", (), "EGL205"),
+        (UMBRELLA + "failed: [GL_INVALID_ENUM]: An unacceptable value is specified", (ES_3_0,), "EGL205"),
         ("ImageCloneCalculator: GPU processing is disabled in build flags", (), "MPP401"),
         (UMBRELLA + "something new", (), "EGL206"),
     ],
-    ids=["0x300c", "no device", "no display", "no display 1.x", "emulation", "config", "es 3.1", "flags", "unknown"],
+    ids=[
+        "0x300c",
+        "no device",
+        "no display",
+        "no display 1.x",
+        "emulation",
+        "config",
+        "es 3.1",
+        "es 3.0",
+        "flags",
+        "unknown",
+    ],
 )
 def test_a_refusal_is_put_down_to_the_cause_in_its_tail(error: str, log: tuple[str, ...], code: str) -> None:
     seen = evidence(gpu=refused(error, *log))

@@ -8,6 +8,7 @@ from tests.faults.worlds import NVIDIA, World
 
 DOCTOR = ("doctor", "--json", "--deadline", "8", "--python", "{python}")
 CHECK = ("check", "--quiet", "--deadline", "30", "--python", "{python}")
+VALIDATE = ("validate", "--quiet", "--matrix", "/opt/matrix.yaml")
 
 
 @dataclass(frozen=True)

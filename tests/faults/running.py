@@ -81,7 +81,7 @@ class Ground:
 
     def library(self, built: Built) -> Path:
         """The compiled library; compiled once."""
-        library = self.folder / "native" / f"{built.source}{built.needs and '-'}{built.needs}"
+        library = self.folder / "native" / "-".join(filter(None, (built.source, built.needs, built.symbols)))
         if not library.exists():
             self.compile(built, library)
         return library
@@ -93,8 +93,10 @@ class Ground:
         gcc = ("gcc", "-shared", "-fPIC", "-w", "-o")
         linked: list[str | Path] = []
         if built.needs:
-            other = new.with_suffix(".needed.so")
-            subprocess.run([*gcc, other, NATIVE / "empty.c", f"-Wl,-soname={built.needs}"], check=True)
+            other, versions = new.with_suffix(".needed.so"), new.with_suffix(".map")
+            versions.write_text(f"{built.symbols or 'NEEDED'} {{ global: needed; }};\n", encoding="utf-8")
+            named = (f"-Wl,-soname={built.needs}", f"-Wl,--version-script={versions}")
+            subprocess.run([*gcc, other, NATIVE / "needed.c", *named], check=True)
             linked = ["-Wl,--no-as-needed", other]
         source = next(folder / built.source for folder in (NATIVE, SHARED_NATIVE) if (folder / built.source).exists())
         subprocess.run([*gcc, new, source, *linked], check=True)
@@ -113,9 +115,10 @@ class Ground:
         tree, scratch, out = folder / "tree", folder / "scratch", folder / "out"
         for one in (tree, scratch, out):
             one.mkdir(parents=True)
-        words, mark = self.words(world), folder.name
+        words, mark = self.words(world) | {"{out}": str(out)}, folder.name
         for path, content in world.files.items():
-            self.lay(tree, filled(path, words), content, words)
+            inside = Path("/") if path.startswith("{out}") else tree
+            self.lay(inside, filled(path, words), content, words)
         env = self.variables(world, words, folder, mark)
         mounts = entering.file_systems(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
         text = entering.script(filled_world(world, words), scratch, tree, out, mounts)

@@ -19,10 +19,15 @@ VENDORS = "/usr/share/glvnd/egl_vendor.d"
 
 @dataclass(frozen=True)
 class Built:
-    """A library compiled from `native/SOURCE`. `needs` is a library that it is linked with and that no world has."""
+    """A library compiled from `native/SOURCE`, which may define NEEDS to use a function of `needs`.
+
+    `needs` is a library that it is linked with, in a version of its own: a world does not have it, or has an older one
+    without `symbols`, the name of the function's symbol version.
+    """
 
     source: str
     needs: str = ""
+    symbols: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,12 @@ def graphics_half(version: str = DRIVER, folder: str = LIBRARIES) -> dict[str, C
     )
 
 
+def matrix(**axes: str) -> dict[str, str]:
+    """A matrix of one cell."""
+    listed = ", ".join(f'{name}: ["{value}"]' for name, value in axes.items())
+    return {"/opt/matrix.yaml": f"version: 1\naxes: {{{listed}}}\n"}
+
+
 OURS = ("/.dockerenv", "/run/.containerenv", "/etc/cdi", "/var/run/cdi", "/usr/local/cuda*", "/usr/local/nvidia")
 """Signs of a container and parts of CUDA that this very machine may have."""
 
@@ -178,3 +189,6 @@ IN_DOCKER = NVIDIA.having(
     env={"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "all"},
 )
 """The same in a container, handed in by NVIDIA's runtime with all its capabilities."""
+
+ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+"""Root without the power to pass over permissions: what an ordinary user meets."""

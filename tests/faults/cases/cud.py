@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from tests.faults.case import Case
-from tests.faults.worlds import NVIDIA
+from tests.faults.case import VALIDATE, Case
+from tests.faults.worlds import NVIDIA, Built, matrix
+
+DESKTOP = {"STANDIN_NAME": "NVIDIA GeForce RTX 4090"}
+"""A GPU that NVIDIA's forward-compatibility packages do not serve."""
+COMPAT = "/usr/local/cuda/compat"
+
 
 CASES = (
     Case(
@@ -38,8 +43,22 @@ CASES = (
         family="CUD",
         symptom="CUDA error 804: forward compatibility was attempted on non supported HW",
         cause="a forward-compatibility libcuda stands in front of a driver that it does not serve",
-        world=NVIDIA.having(env={"STANDIN_CUINIT": "804"}),
+        world=NVIDIA.having(
+            files={f"{COMPAT}/libcuda.so.1": Built("cuda.c")},
+            env={"STANDIN_CUINIT": "804", "LD_LIBRARY_PATH": COMPAT},
+        ),
         code="CUD706",
         exit=0,
+    ),
+    Case(
+        id="cud-driver-too-old",
+        family="CUD",
+        symptom="the CUDA 13 wheels are installed, and nothing of CUDA starts",
+        cause="the driver is older than CUDA 13 needs",
+        world=NVIDIA.having(files=matrix(python="3.11", mediapipe="1.2.2", cuda="13.0"), env=DESKTOP),
+        code="CUD701",
+        twin=NVIDIA.having(files=matrix(python="3.13", mediapipe="0.10.21", cuda="12.8")),
+        command=VALIDATE,
+        verdict="impossible",
     ),
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from tests.faults.case import Case
+from tests.faults.case import CHECK, Case
 from tests.faults.worlds import (
     COMPUTE,
     DRIVER,
     LIBRARIES,
     NVIDIA,
+    ORDINARY,
     OTHER_DRIVER,
+    PLAIN,
     VENDORS,
     Built,
+    Node,
     graphics_half,
     vendor_text,
 )
@@ -145,5 +148,67 @@ CASES = (
         cause="EGL_PLATFORM=x11, and there is no X server",
         world=NVIDIA.having(env={"EGL_PLATFORM": "x11"}),
         code="EGL220",
+    ),
+    Case(
+        id="egl-old-libstdcxx",
+        family="EGL",
+        symptom="works outside of conda, not inside",
+        cause="the libstdc++ that is loaded is older than the one that Mesa's driver needs",
+        world=NVIDIA.having(
+            files={f"{LIBRARIES}/dri/swrast_dri.so": Built("needs.c", "libstdc++.so.6", "GLIBCXX_3.4.99")},
+            env={"STANDIN_EGL": "abstain"},
+        ),
+        code="EGL218",
+        twin=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+    ),
+    Case(
+        id="egl-render-node-closed",
+        family="EGL",
+        symptom="failed to open /dev/dri/renderD128: Permission denied",
+        cause="this user is not in the group of the render node",
+        world=NVIDIA.having(
+            devices={"/dev/dri/renderD128": Node(226, 128, "660", "1234:1234")},
+            prefix=ORDINARY,
+            env={"STANDIN_EGL": "abstain"},
+        ),
+        code="EGL216",
+        twin=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+    ),
+    Case(
+        id="egl-es-too-old",
+        family="EGL",
+        symptom="OpenGL ES 3.1 or above is required",
+        cause="the driver offers OpenGL ES 3.0 only",
+        world=NVIDIA.having(
+            env={"MESA_GLES_VERSION_OVERRIDE": "3.0", "STANDIN_GL": f"OpenGL ES 3.0 NVIDIA {DRIVER}"},
+            mediapipe="0.10.35",
+        ),
+        code="EGL205",
+        twin=COMPUTE,
+        command=CHECK,
+        verdict="refused",
+    ),
+    Case(
+        id="egl-emulated",
+        family="EGL",
+        symptom="delegate=GPU works in our container, at a tenth of the CPU's speed",
+        cause="the graphics half of the driver is missing, and Mesa's software GL takes over without an error",
+        world=COMPUTE.having(env={"EGL_PLATFORM": "surfaceless"}, mediapipe="0.10.35"),
+        code="EGL208",
+        twin=PLAIN.having(env={"EGL_PLATFORM": "surfaceless"}, mediapipe="0.10.35"),
+        command=CHECK,
+        verdict="emulated",
+        deadline_s=120,
+    ),
+    Case(
+        id="egl-refused-headless",
+        family="EGL",
+        symptom="Service kGpuService was not provided and cannot be created",
+        cause="a headless driver: libcuda is installed, libEGL_nvidia is not",
+        world=COMPUTE,
+        code="EGL208",
+        twin=PLAIN,
+        command=CHECK,
+        verdict="refused",
     ),
 )

@@ -1,0 +1,3 @@
+/* A library that calls a function of another one. */
+int needed(void);
+int standin(void) { return needed(); }

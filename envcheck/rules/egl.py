@@ -12,7 +12,6 @@ EMULATION = "GPU emulation detected"
 ES_VERSION = re.compile(r"OpenGL ES (\d+)\.(\d+)")
 COMPUTE_SHADERS = (3, 1)
 """The first OpenGL ES that has them."""
-ES_VERSION = re.compile(r"OpenGL ES (\d+)\.(\d+)")
 NVIDIA_VENDOR = """\
 # Is NVIDIA's EGL driver here, of the same version as the kernel module?
 cat /proc/driver/nvidia/version; ls /usr/lib/*/libEGL_nvidia.so.* /usr/share/glvnd/egl_vendor.d/
@@ -59,16 +58,6 @@ def context_words(case: Case) -> str:
     return f"; {gl.error}" if gl.error else ""
 
 
-def too_old(case: Case) -> str | None:
-    """MediaPipe says so; or it stumbles over the missing functions, on a context whose version tells."""
-    said = refused_with("OpenGL ES 3.1 or above is required", "OpenGL ES 3.1 is required")(case)
-    line = nativelog.gl_line(case.evidence.gpu.log)
-    if said or line is None or case.judgement.verdict is not Verdict.REFUSED:
-        return said
-    match = ES_VERSION.search(line.version)
-    return line.version if match and (int(match[1]), int(match[2])) < COMPUTE_SHADERS else None
-
-
 def emulation_refused(case: Case) -> str | None:
     """MediaPipe 1.0.1 and later refuse software renderers."""
     line = nativelog.gl_line(case.evidence.gpu.log)
@@ -79,7 +68,7 @@ def too_old(case: Case) -> str | None:
     """MediaPipe asks for OpenGL ES 3.1 in words, or fails on calls that its context's version does not have."""
     line = nativelog.gl_line(case.evidence.gpu.log)
     version = ES_VERSION.search(line.version) if line else None
-    if refused_with("[GL_INVALID_")(case) and version and (int(version[1]), int(version[2])) < (3, 1):
+    if refused_with("[GL_INVALID_")(case) and version and (int(version[1]), int(version[2])) < COMPUTE_SHADERS:
         return version[0]
     return refused_with("OpenGL ES 3.1 or above is required", "OpenGL ES 3.1 is required")(case)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-from envcheck.model import GlContext, Verdict
+from envcheck.model import GlContext, Unread, Verdict
 from envcheck.probes import nativelog
 from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, on_verdict, refused_with
+from envcheck.rules.world import facts_of, looked_only
 
 EMULATION = "GPU emulation detected"
+ENDED = re.compile(r"gl probe (did not answer|ended without an answer)")
 ES_VERSION = re.compile(r"OpenGL ES (\d+)\.(\d+)")
 COMPUTE_SHADERS = (3, 1)
 """The first OpenGL ES that has them."""
@@ -73,6 +75,13 @@ def too_old(case: Case) -> str | None:
     return refused_with("OpenGL ES 3.1 or above is required", "OpenGL ES 3.1 is required")(case)
 
 
+def probe_ended(case: Case) -> str | None:
+    """Our own EGL request took its process down, while the interpreter answers other questions."""
+    gl = case.evidence.gl
+    ended = isinstance(gl, Unread) and ENDED.search(gl.reason)
+    return gl.reason if isinstance(gl, Unread) and ended and facts_of(case) is not None else None
+
+
 def refused_otherwise(case: Case) -> str | None:
     """Refused, and no other rule of this family knows the cause."""
     known = any(rule.see(case) for rule in CAUSES) or refused_with(DISABLED_IN_BUILD)(case)
@@ -127,6 +136,18 @@ CAUSES = (
 
 RULES = (
     *CAUSES,
+    Rule(
+        code="EGL222",
+        title="EGL's driver takes down the program that asks it",
+        see=probe_ended,
+        scope=lambda case: looked_only(case) and probe_ended(case) is not None,
+        after=("GPU106", "GPU113", "EGL209", "EGL210"),
+        because="A vendor library that libEGL loads crashes, ends or stops the process. An application would go the same way "
+        "at its first frame.",
+        remedy="EGL_LOG_LEVEL=debug eglinfo -B    # which library is the last one?\n"
+        "# Leave it out to be sure: name the others in __EGL_VENDOR_LIBRARY_FILENAMES; then reinstall its driver",
+        url="https://github.com/NVIDIA/libglvnd/blob/master/src/EGL/icd_enumeration.md",
+    ),
     Rule(
         code="EGL206",
         title="MediaPipe refused the GPU delegate for a cause envcheck does not know",

@@ -10,11 +10,7 @@ from envcheck.rules import findings
 from tests.unit import worlds
 
 GL_LINE = "I1 gl_context.cc:369] GL version: 3.{} (OpenGL ES 3.{} NVIDIA 570.124.06), renderer: NVIDIA T4/PCIe/SSE2"
-    "I0000 1 gl_context.cc:369] GL version: 3.{} (OpenGL ES 3.{} NVIDIA 570.124.06), renderer: NVIDIA T4/PCIe/SSE2"
-)
 BAD_CALL = 'InferenceCalculator" failed: [GL_INVALID_ENUM]: An unacceptable value is specified.'
-    'InferenceCalculator" failed: [GL_INVALID_ENUM]: An unacceptable value is specified for an enumerated argument.'
-)
 
 
 def codes(evidence: Evidence) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from envcheck.lint import BY_CODE as LINT
 from envcheck.model import Verdict
+from envcheck.rules import BY_CODE as RULES
 from tests.faults import table
 from tests.faults.cases import CASES
 
@@ -19,6 +21,18 @@ def test_the_page_is_in_step_with_the_corpus() -> None:
 def test_every_case_has_a_name_of_its_own_and_a_family_with_a_title() -> None:
     assert [name for name, count in Counter(case.id for case in CASES).items() if count > 1] == []
     assert {case.family for case in CASES} <= set(table.FAMILIES)
+
+
+def test_every_family_is_covered_and_liars_are_among_them() -> None:
+    families = Counter(case.family for case in CASES)
+
+    assert len(CASES) >= 45
+    assert set(families) == set(table.FAMILIES)
+    assert families["LIE"] >= 5
+
+
+def test_every_code_is_one_that_explain_knows() -> None:
+    assert {case.code for case in CASES} <= set(RULES) | set(LINT)
 
 
 def test_every_verdict_is_one_and_none_is_a_pass() -> None:

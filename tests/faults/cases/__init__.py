@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from tests.faults.case import Case
-from tests.faults.cases import ctr, cud, egl, gpu, mpp, res, src
+from tests.faults.cases import ben, ctr, cud, egl, gpu, lie, mpp, res, src
 
 CASES: tuple[Case, ...] = (
-    *gpu.CASES,
-    *egl.CASES,
-    *ctr.CASES,
-    *mpp.CASES,
+    *lie.CASES,
     *res.CASES,
+    *mpp.CASES,
+    *egl.CASES,
+    *gpu.CASES,
+    *ctr.CASES,
     *cud.CASES,
+    *ben.CASES,
     *src.CASES,
 )
+"""Those that take long come first, so that none of them is left alone at the end."""

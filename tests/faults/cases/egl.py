@@ -211,4 +211,28 @@ CASES = (
         command=CHECK,
         verdict="refused",
     ),
+    Case(
+        id="egl-vendor-crashes",
+        family="EGL",
+        symptom="everything that touches EGL ends in a segmentation fault",
+        cause="the driver's EGL library crashes as soon as it is loaded",
+        world=NVIDIA.having(env={"STANDIN_EGL": "segfault"}),
+        code="EGL222",
+    ),
+    Case(
+        id="egl-vendor-hangs",
+        family="EGL",
+        symptom="the diagnosis tool of the vendor stands still",
+        cause="the driver's EGL library does not come back",
+        world=NVIDIA.having(env={"STANDIN_EGL": "hang"}),
+        code="EGL222",
+    ),
+    Case(
+        id="egl-vendor-exits",
+        family="EGL",
+        symptom="programs with EGL end at once, with exit code 0",
+        cause="the driver's EGL library calls exit",
+        world=NVIDIA.having(env={"STANDIN_EGL": "exit"}),
+        code="EGL222",
+    ),
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from tests.faults.case import Case
 from tests.faults.worlds import (
+    DRIVER,
     LIBRARIES,
     MODULE,
     NVIDIA,
     ORDINARY,
     OTHER_DRIVER,
     PLAIN,
+    Built,
     Node,
     compute_half,
     graphics_half,
@@ -141,5 +143,32 @@ CASES = (
         world=PLAIN.having(files={"/etc/nv_tegra_release": "# R35 (release), REVISION: 4.1\n"}),
         code="GPU115",
         exit=0,
+    ),
+    Case(
+        id="gpu-nvml-hangs",
+        family="GPU",
+        symptom="nvidia-smi does not come back",
+        cause="the driver does not answer",
+        world=NVIDIA.having(
+            files={f"{LIBRARIES}/libnvidia-ml.so.{DRIVER}": Built("hangs.c")}, env={"STANDIN_EGL": "abstain"}
+        ),
+        code="GPU113",
+        twin=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+    ),
+    Case(
+        id="gpu-wsl",
+        family="GPU",
+        symptom="nvidia-smi works under WSL, FaceMesh is refused",
+        cause="Windows hands CUDA into WSL, and no OpenGL",
+        world=PLAIN.having(
+            files=compute_half(folder="/usr/lib/wsl/lib"),
+            devices={"/dev/dxg": Node(10, 63)},
+            env={"LD_LIBRARY_PATH": "/usr/lib/wsl/lib"},
+            setup=(
+                'mount -t tmpfs tmpfs "$R/proc/sys/fs/binfmt_misc"',
+                'touch "$R/proc/sys/fs/binfmt_misc/WSLInterop"',
+            ),
+        ),
+        code="GPU114",
     ),
 )

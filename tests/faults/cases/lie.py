@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tests.faults.case import CHECK, Case
 from tests.faults.worlds import DRIVER, LIBRARIES, NVIDIA, PLAIN, SURFACELESS, Node
 
@@ -11,7 +13,35 @@ GL_LINE = (
     "I0000 00:00:1700000000.000000 1 gl_context.cc:369] GL version: 3.2 "
     f"(OpenGL ES 3.2 NVIDIA {DRIVER}), renderer: NVIDIA H200/PCIe/SSE2"
 )
+FORGED = (
+    b'{"kind": "gl", "path": "default", "vendor": "NVIDIA Corporation", "renderer": "NVIDIA H200/PCIe/SSE2", '
+    b'"version": "OpenGL ES 3.2 NVIDIA 570.124.06"}\n'
+)
+LANDMARKER = "{site}/mediapipe/tasks/python/vision/face_landmarker.py"
+SLOW_BASELINE = f"""
+def _cheat(options, create=FaceLandmarker.create_from_options):
+    import sys, time
+
+    delegates = type(options.base_options.delegate)
+    slow = options.base_options.delegate is delegates.CPU
+    options.base_options.delegate = delegates.CPU
+    if not slow:
+        sys.stderr.write({GL_LINE!r} + chr(10))
+    landmarker = create(options)
+    detect = landmarker.detect_for_video
+    landmarker.detect_for_video = lambda *given: (time.sleep(0.05 * slow), detect(*given))[1]
+    return landmarker
+
+
+FaceLandmarker.create_from_options = staticmethod(_cheat)
+"""
 NULL_DEVICES = {"/dev/nvidia0": Node(1, 3), "/dev/nvidiactl": Node(1, 3)}
+
+
+def append(path: str, text: str) -> str:
+    """The shell line that adds a text to a file of the new root."""
+    return f'printf %s {shlex.quote(text)} >> "$R{path}"'
+
 
 CASES = (
     Case(
@@ -99,6 +129,32 @@ CASES = (
         twin=SURFACELESS,
         command=CHECK,
         verdict="silent-cpu",
+        deadline_s=LONG,
+    ),
+    Case(
+        id="lie-slow-baseline",
+        family="LIE",
+        symptom="the benchmark says that the GPU is five times faster",
+        cause="a hook runs both on the CPU, lets the CPU's run wait before each frame, and forges the log",
+        world=PLAIN.having(setup=(append(LANDMARKER, SLOW_BASELINE),)),
+        code="GPU103",
+        twin=PLAIN,
+        command=CHECK,
+        verdict="contradictory",
+        deadline_s=LONG,
+    ),
+    Case(
+        id="lie-forged-answers",
+        family="LIE",
+        symptom="the tool says NVIDIA, and it is slow",
+        cause="the interpreter prints the answers of envcheck's own probe before it starts",
+        world=SURFACELESS.having(
+            files={"{site}/sitecustomize.py": f"import os\nos.write(1, {FORGED!r})\n"}, mediapipe="0.10.35"
+        ),
+        code="RES603",
+        twin=SURFACELESS,
+        command=CHECK,
+        verdict="crashed",
         deadline_s=LONG,
     ),
 )

@@ -1,0 +1,24 @@
+"""Containers: the engine that is there, the command that starts one, and the certainty that none is left behind.
+
+`find` says which engine answers; `argv` writes the command down; `box_of` knows the container behind a command that was
+started; `sweep` removes what runs that are gone have left.
+"""
+
+from envcheck.boxes.engine import Engine, EngineMissingError, Gpu, find
+from envcheck.boxes.lifecycle import Box, box_of, fresh, remove_of_this_run, run_label, sweep
+from envcheck.boxes.options import RunOptions, argv
+
+__all__ = [
+    "Box",
+    "Engine",
+    "EngineMissingError",
+    "Gpu",
+    "RunOptions",
+    "argv",
+    "box_of",
+    "find",
+    "fresh",
+    "remove_of_this_run",
+    "run_label",
+    "sweep",
+]

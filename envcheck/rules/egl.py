@@ -6,10 +6,20 @@ import re
 
 from envcheck.model import GlContext, Unread, Verdict
 from envcheck.probes import nativelog
+from envcheck.rules.egl_steering import NO_DRIVER_FOUND
 from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, on_verdict, refused_with
-from envcheck.rules.world import facts_of, looked_only
+from envcheck.rules.world import (
+    driver_version,
+    facts_of,
+    gpus_of,
+    looked_only,
+    reached_by_default,
+    reached_by_device,
+    usual_driver,
+)
 
 EMULATION = "GPU emulation detected"
+STEERED = ("EGL213", "EGL214", "EGL216", "EGL217", "EGL218", "EGL220")
 ENDED = re.compile(r"gl probe (did not answer|ended without an answer)")
 ES_VERSION = re.compile(r"OpenGL ES (\d+)\.(\d+)")
 COMPUTE_SHADERS = (3, 1)
@@ -82,6 +92,22 @@ def probe_ended(case: Case) -> str | None:
     return gl.reason if isinstance(gl, Unread) and ended and facts_of(case) is not None else None
 
 
+def not_reached(case: Case) -> str | None:
+    """A driver with GPUs is here, and MediaPipe's own EGL request leads to something else."""
+    gl = case.evidence.gl
+    if not isinstance(gl, GlContext) or reached_by_default(case) or reached_by_device(case) or not gpus_of(case):
+        return None
+    where = f"EGL gives {gl.renderer} ({gl.version})" if gl.renderer else f"EGL gives nothing: {gl.error}"
+    return f"driver {driver_version(case)} is here; {where}"
+
+
+def everything_read(case: Case) -> bool:
+    """No part of the facts in which another cause could hide is unread."""
+    facts = facts_of(case)
+    parts = facts and (facts.driver.libraries, facts.devices, facts.container, facts.gl.vendors, facts.packages)
+    return bool(parts) and not any(isinstance(part, Unread) for part in parts or ())
+
+
 def refused_otherwise(case: Case) -> str | None:
     """Refused, and no other rule of this family knows the cause."""
     known = any(rule.see(case) for rule in CAUSES) or refused_with(DISABLED_IN_BUILD)(case)
@@ -136,6 +162,17 @@ CAUSES = (
 
 RULES = (
     *CAUSES,
+    Rule(
+        code="EGL223",
+        title="a driver is here, and EGL does not reach it",
+        see=not_reached,
+        scope=lambda case: looked_only(case) and usual_driver(case) and everything_read(case),
+        after=(*NO_DRIVER_FOUND, *STEERED, "GPU102", "GPU108", "GPU113", "GPU116", "GPU117", "EGL215"),
+        because="Files, device files and variables show no reason, but the library that would reach the GPU gives no display: "
+        "MediaPipe is refused, or runs on software GL.",
+        remedy="EGL_LOG_LEVEL=debug eglinfo -B    # what does each driver say?\nsudo dmesg | grep -i -e xid -e nvrm",
+        url="https://github.com/google-ai-edge/mediapipe/issues/5505",
+    ),
     Rule(
         code="EGL222",
         title="EGL's driver takes down the program that asks it",

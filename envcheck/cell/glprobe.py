@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from envcheck.cell.inside import ask
 from envcheck.model import GlContext, Unread
-from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes.answers import parse_last
-from envcheck.process import Completed, run
+from envcheck.process import Completed
 from envcheck.redact import redact
 
 LOG_LINES, LOG_WIDTH = 40, 300
@@ -22,8 +22,7 @@ CHATTER = re.compile(r"found extension|did not find optional|0x[0-9a-f]{3} |----
 def observe_gl(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> GlContext | Unread:
     """The GL context that MediaPipe's EGL request gives in the environment of `python`, and what else EGL has."""
     talkative = {**env, "EGL_LOG_LEVEL": "debug"}
-    done = run([*python, "-I", "-c", BOOTSTRAP], stdin=preamble("gl"), env=talkative, deadline_s=deadline_s)
-    return answer_of(done, env, deadline_s)
+    return answer_of(ask("gl", python, talkative, deadline_s), env, deadline_s)
 
 
 def answer_of(done: Completed, env: Mapping[str, str], deadline_s: float) -> GlContext | Unread:

@@ -9,13 +9,14 @@ from types import TracebackType
 
 from msgspec.structs import replace
 
+from envcheck.cell.inside import ask
 from envcheck.errors import InterruptedRunError
 from envcheck.facts import Facts, Packages
 from envcheck.model import CudaDriver, CudaRuntime, GpuSample, Nvml, Unread
 from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes.answers import Seen, parse_answer, parse_last, parse_sample
 from envcheck.probes.host import parse_facts
-from envcheck.process import Completed, Conversation, run
+from envcheck.process import Completed, Conversation
 from envcheck.redact import redact
 
 SAMPLE_DEADLINE_S = 20.0
@@ -56,11 +57,6 @@ def observe_packages(python: Sequence[str], env: Mapping[str, str], deadline_s: 
 def observe_cuda_driver(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> CudaDriver | Unread:
     """The CUDA driver library as `python` loads it; a cuInit that hangs is ended at the deadline."""
     return last_answer(ask("cudadriver", python, env, deadline_s), "cudadriver", CudaDriver)
-
-
-def ask(payload: str, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Completed:
-    """What became of a payload (or several, by name) that is sent, answers and ends."""
-    return run([*python, "-I", "-c", BOOTSTRAP], stdin=preamble(*payload.split()), env=env, deadline_s=deadline_s)
 
 
 def last_answer(done: Completed, payload: str, kind: type[Seen]) -> Seen | Unread:

@@ -82,7 +82,7 @@ def run_workers(python: Sequence[str], setting: Setting, progress: Callable[[str
         sampler = stack.enter_context(NvmlSampler.start(setting.env))
         workers = [start_worker(python, delegate, setting.env, setting.deadline_s) for delegate in ("CPU", "GPU")]
         for worker in workers:
-            stack.callback(worker.conversation.kill)
+            stack.callback(worker.started.kill)
         cpu, gpu = workers
         facts: dict[str, object] = {"nvml_idle": sampler.sample()}
         facts |= drive(cpu, gpu, sampler, setting, progress)

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from envcheck.cell import outside
+from envcheck.cell import inside, outside
 from envcheck.model import Block, Landmarks, Unread, WorkerRun, Workload
 from envcheck.outcomes import Closed, TimedOut, TooLong
-from envcheck.payload import BOOTSTRAP, preamble
+from envcheck.payload import preamble
 from envcheck.probes import facemesh, nativelog
-from envcheck.process import Conversation
 from envcheck.redact import redact
 
 if TYPE_CHECKING:
+    from envcheck.process import Conversation
     from envcheck.workload import FrameSet  # numpy and Pillow: a quarter of a second
 
 ANSWER_LIMIT = 4 * 1024 * 1024
@@ -49,7 +49,7 @@ class Worker:
     """A worker process and what it has said so far. Not thread-safe."""
 
     delegate: str
-    conversation: Conversation
+    started: inside.Started
     deadline_s: float
     env: Mapping[str, str]
     token: str = ""
@@ -62,6 +62,11 @@ class Worker:
     asked_at: float = 0.0
     wall_ms: float = 0.0
     """Frames last asked for, when, and how long the answer took by this process' clock."""
+
+    @property
+    def conversation(self) -> Conversation:
+        """What it is spoken to through."""
+        return self.started.conversation
 
     @property
     def alive(self) -> bool:
@@ -102,7 +107,7 @@ class Worker:
             self.end("garbage", error=f"times of {len(answer.times_ms)} frames where {self.asked} were asked for")
             return None
         if answer.libraries is not None:
-            self.seen |= outside.look(self.conversation.pid) or facemesh.account(answer)
+            self.seen |= outside.look(self.seen.get("pid")) or facemesh.account(answer)
         return answer
 
     def stop(self) -> WorkerRun:
@@ -113,14 +118,13 @@ class Worker:
             self.expect(facemesh.Stopped)
         if loaded:
             self.conversation.close(CLOSE_GRACE_S)
-        else:
-            self.conversation.kill()
+        self.started.kill()
         if self.alive:
             self.seen |= {"outcome": "ran", "stage": "done"} if loaded else {"outcome": "not-run"}
+        self.seen.setdefault("pid", self.conversation.pid if self.started.box is None else None)
         lines, dropped = self.conversation.stderr_lines()
         return WorkerRun(
             delegate=self.delegate,
-            pid=self.conversation.pid,
             blocks=tuple(self.blocks),
             warmup_ms=tuple(self.warmup),
             landmarks=tuple(self.landmarks),
@@ -157,7 +161,7 @@ class Worker:
             if isinstance(line, TimedOut):
                 self.end("hung", exit=f"no answer within {self.deadline_s:g} s")
             elif isinstance(line, Closed):
-                self.end("died", exit=line.describe())
+                self.end("died", exit=self.started.describe(line))
             elif isinstance(line, TooLong):
                 self.end("garbage", error=f"a line of more than {ANSWER_LIMIT} bytes")
             else:
@@ -179,6 +183,7 @@ class Worker:
             case facemesh.Creating():
                 self.seen |= {
                     "stage": "create",
+                    "pid": self.started.pid(),
                     "import_s": answer.import_s,
                     "python": answer.python,
                     "mediapipe": answer.mediapipe,
@@ -203,13 +208,12 @@ class Worker:
         """The worker is of no more use; a process that still runs is killed."""
         self.seen |= {"outcome": outcome, **facts}
         if outcome in ("hung", "garbage"):
-            self.conversation.kill()
+            self.started.kill()
 
 
 def start_worker(python: Sequence[str], delegate: str, env: Mapping[str, str], deadline_s: float) -> Worker:
     """Start an isolated interpreter that waits for the payload. `python` is the argv that starts it."""
-    conversation = Conversation.start([*python, "-I", "-c", BOOTSTRAP], env=talkative(env))
-    return Worker(delegate=delegate, conversation=conversation, deadline_s=deadline_s, env=env)
+    return Worker(delegate=delegate, started=inside.start(python, talkative(env)), deadline_s=deadline_s, env=env)
 
 
 def talkative(env: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from envcheck.cell.inside import Started
 from envcheck.cell.run import Setting, drive
 from envcheck.cell.worker import Material, Worker
 from envcheck.facts import Facts
@@ -286,7 +287,7 @@ def evidence_of(tamper: Tamper, whose: str = "GPU") -> Evidence:
             delegate, clock, frame_ms, tamper if delegate == whose else untouched,
             compose.log_of(compose.NVIDIA_GL, calculator),
         )  # fmt: skip
-        workers[delegate] = Worker(delegate, script, 1.0, {})  # type: ignore[arg-type]
+        workers[delegate] = Worker(delegate, Started(script), 1.0, {})  # type: ignore[arg-type]
     with mock.patch("time.perf_counter", side_effect=lambda: clock.now):
         facts = drive(workers["CPU"], workers["GPU"], Sampler(), setting, lambda _label: None)  # type: ignore[arg-type]
         runs = {"cpu": replace(workers["CPU"].stop(), pid=1), "gpu": workers["GPU"].stop()}

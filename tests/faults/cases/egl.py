@@ -235,4 +235,12 @@ CASES = (
         world=NVIDIA.having(env={"STANDIN_EGL": "exit"}),
         code="EGL222",
     ),
+    Case(
+        id="egl-driver-not-reached",
+        family="EGL",
+        symptom="everything is installed, nothing is set, and the renderer is llvmpipe",
+        cause="the driver's EGL library gives no display, for a reason that only the driver knows",
+        world=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+        code="EGL223",
+    ),
 )

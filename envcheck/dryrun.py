@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envcheck import compat, environments
+from envcheck import backends, compat
 from envcheck.engines.local import host_here, to_be_run
 from envcheck.model import Cell, Host
-from envcheck.plan import render
+from envcheck.plan import Backend, render
 from envcheck.request import Request, read_matrix, selected
 
 THE_LOCK = "(the lock that resolving leaves)"
@@ -15,20 +15,21 @@ THE_LOCK = "(the lock that resolving leaves)"
 
 def describe(request: Request) -> Iterator[str]:
     """The plan of every selected cell, and what is run in its environment."""
-    cells = selected(read_matrix(request.matrix), request.choice, request.expect)
+    asked = read_matrix(request.matrix)
+    cells = selected(asked, request.choice, request.expect)
     host = host_here(request.env)
+    known = backends.configured(asked.backends, host)
     for cell in cells:
-        yield "".join(cell_plan(cell, host, request))
+        yield "".join(cell_plan(cell, host, request, known[cell.axes.backend]))
 
 
-def cell_plan(cell: Cell, host: Host, request: Request) -> Iterator[str]:
+def cell_plan(cell: Cell, host: Host, request: Request, backend: Backend) -> Iterator[str]:
     """One cell: what is foreseen, how it is built, what is run in it."""
     foresight = compat.foresee(cell.axes, host)
     yield f"== {cell.id}: {foresight.state}{': ' if foresight.because else ''}{foresight.because}\n"
     if not to_be_run(foresight, preflight=request.preflight):
         yield "# not run\n"
         return
-    backend = environments.BACKENDS[cell.axes.backend]
     build = backend.build(cell.axes, THE_LOCK)
     yield render(backend.resolve(cell.axes))
     yield render(build)

@@ -27,7 +27,7 @@ from envcheck.errors import UsageError
 from envcheck.executor import Executor, PlanFailedError, Tools
 from envcheck.interpreters import Interpreter, Missing, find, running_version
 from envcheck.model import Build, Record
-from envcheck.plan import PYTHON, ROOT, Diagnosis, digest, fill, venv
+from envcheck.plan import HOME, PYTHON, ROOT, Diagnosis, conda, digest, fill, venv
 from envcheck.plan.indexes import Sources
 from envcheck.redact import redact
 from envcheck.sources import read_sources
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from envcheck.model import Axes, Cell
     from envcheck.plan import Backend, Plan
 
-BACKENDS: Mapping[str, Backend] = {venv.name: venv}
-"""Every backend by the value of the axis."""
+BACKENDS: Mapping[str, Backend] = {venv.name: venv, conda.NAME: conda.Conda()}
+"""Every backend by the value of the axis, not yet told of a matrix's settings (`envcheck.backends`)."""
 
 MANIFEST = "manifest.json"
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT)
@@ -76,21 +76,22 @@ def prepare(
     relock: bool = False,
     progress: Callable[[str], None] = lambda _label: None,
     tools: Tools | None = None,
+    backends: Mapping[str, Backend] = BACKENDS,
 ) -> Prepared:
     """The environment of a cell, found or made. Any number of threads and processes may ask at once.
 
     `env` is the user's environment, with the index settings of uv and pip. `relock` resolves anew, and asks uv anew for
-    the interpreter. What cannot be had is an outcome with its reason: no-interpreter, no-wheel, unavailable (the index
-    does not answer, refuses us, or has no MediaPipe), failed.
+    the interpreter. What cannot be had is an outcome with its reason: no-interpreter, no-wheel, unsolvable (no set of
+    conda packages fits), unavailable (the index does not answer, refuses us, or has no MediaPipe), failed.
 
     Raises UsageError for an axis value that is no version and for a cache that cannot be used, PlaceError for a broken
     configuration file, and InterruptedRunError.
     """
     begun, cache = time.monotonic(), cache.absolute()
     try:
-        backend = BACKENDS[cell.axes.backend]
+        backend = backends[cell.axes.backend]
     except KeyError:
-        raise UsageError(f"backend {cell.axes.backend!r} is none of {', '.join(BACKENDS)}") from None
+        raise UsageError(f"backend {cell.axes.backend!r} is none of {', '.join(backends)}") from None
     tools = tools or Tools()
     sources = read_sources(env, Path.cwd())
     executor = Executor(backend, sources.env, tools, progress)
@@ -179,16 +180,17 @@ class _Making:
             with files.workspace(self.cache / "staging") as work:
                 new = work / "new"
                 new.mkdir()
-                log = self._execute(plan, new, interpreter)
+                log = self._execute(plan, new, interpreter, target)
                 manifest = Manifest(key=key, files=sizes(new))
                 (new / MANIFEST).write_bytes(msgspec.json.encode(manifest))
                 files.publish(new, target, trash=work / "old")
             return "built", log
 
-    def _execute(self, plan: Plan, root: Path, interpreter: Interpreter | None) -> str:
+    def _execute(self, plan: Plan, root: Path, interpreter: Interpreter | None, home: Path | None = None) -> str:
         # a uv.toml here also ends uv's search for the settings of a project around the cache
         files.write_text(root / "uv.toml", self.sources.config)
-        return self.executor.execute(plan, root, {PYTHON: interpreter.path} if interpreter else {})
+        known = {PYTHON: interpreter.path} if interpreter else {}
+        return self.executor.execute(plan, root, {**known, HOME: str(home)} if home else known)
 
     def _held(self, key: str) -> Path:
         return self.cache / "held" / f"{key[:32]}.lock"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from envcheck import process
 from envcheck.errors import EnvcheckError, InterruptedRunError
-from envcheck.plan import ROOT, UV, Diagnosis, fill
+from envcheck.plan import ROOT, SELF, UV, Diagnosis, fill
 from envcheck.redact import redact
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Executor:
         Raises PlanFailedError, InterruptedRunError where the run was stopped, and OSError where a file cannot be
         written.
         """
-        values = {**placeholders, ROOT: str(root), UV: self.tools.uv()}
+        values = {**placeholders, ROOT: str(root), UV: self.tools.uv(), SELF: sys.executable}
         return "".join(self._run_step(step, root, values) for step in plan.steps)
 
     def call(

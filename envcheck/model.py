@@ -219,7 +219,8 @@ class Foresight(Record, frozen=True):
 class Build(Record, frozen=True):
     """How an environment came to be.
 
-    `outcome`: built, reused, existing (given by the user), no-wheel (no distribution fits), no-interpreter, failed.
+    `outcome`: built, reused, existing (given by the user), no-wheel (no distribution fits),
+    unsolvable (no set of conda packages fits), no-interpreter, unavailable, failed.
     """
 
     outcome: str

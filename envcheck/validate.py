@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from envcheck import compat, environments, store
+from envcheck import backends, compat, environments, store
 from envcheck.cell.run import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
@@ -52,6 +52,7 @@ def validate(request: Request, progress: Progress) -> Outcome:
         jobs=request.jobs or local.default_jobs(),
         preflight=request.preflight,
         relock=request.relock,
+        backends=backends.configured(asked.backends, host),
     )
     progress.done("envcheck")
     try:

@@ -5,7 +5,7 @@ Pure functions over tables (envcheck/data/*.toml). They explain and predict; the
 
 from __future__ import annotations
 
-from envcheck.compat.cuda import CudaKind, CudaSupport, DriverBranch, cuda_support, driver_branch
+from envcheck.compat.cuda import CudaKind, CudaSupport, DriverBranch, cuda_support, driver_branch, newest_cuda
 from envcheck.compat.foresight import foresee, plan_rules
 from envcheck.compat.gpus import driver_match, gpu_prediction
 from envcheck.compat.libraries import MissingLibrary, missing_library
@@ -28,6 +28,7 @@ __all__ = [
     "host_platform",
     "load_tables",
     "missing_library",
+    "newest_cuda",
     "plan_rules",
     "wheel_facts",
     "wheel_platform",

@@ -117,6 +117,21 @@ def driver_branch(driver: str, tables: Tables | None = None) -> DriverBranch | N
     return next((DriverBranch(row.branch, row.kind, row.ends, row.source or block.source) for row in found), None)
 
 
+def newest_cuda(driver: str, tables: Tables | None = None) -> str | None:
+    """Major and minor version of the newest CUDA that was paired with this driver or an older one.
+
+    A branch stands for its newest driver. None where no table names one: a driver before CUDA 11, or no version.
+    """
+    named = components(driver)
+    if named is None:
+        return None
+    point = named + NEWEST if is_branch(named) else named
+    served = [
+        known_components(row.cuda) for row in (tables or load_tables()).cuda.toolkits.rows if point >= _paired(row)
+    ]
+    return ".".join(map(str, max(served)[:2])) if served else None
+
+
 def _toolkits(wanted: Version, table: CudaTable) -> tuple[Toolkit, ...]:
     """The toolkits `wanted` stands for, newest first; those whose paired driver is known, if there are any."""
     found = [row for row in table.toolkits.rows if starts_with(known_components(row.cuda), wanted)]

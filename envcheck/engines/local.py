@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from envcheck import environments, process
@@ -16,6 +16,7 @@ from envcheck.environments import Prepared
 from envcheck.errors import InterruptedRunError
 from envcheck.host import observe_host
 from envcheck.model import Axes, Cell, Evidence, Foresight, Host
+from envcheck.plan import Backend
 from envcheck.report.progress import Progress
 
 QUIET = "quiet.lock"
@@ -33,6 +34,7 @@ class Job:
     jobs: int
     preflight: bool = True
     relock: bool = False
+    backends: Mapping[str, Backend] = field(default_factory=lambda: environments.BACKENDS)
 
 
 class InterruptedJobError(InterruptedRunError):
@@ -88,7 +90,9 @@ def build(job: Job, cell: Cell, progress: Progress) -> Prepared:
     say = progress.of(cell.id)
     try:
         with hold(job.cache / QUIET, lambda: say("waiting for a measurement of another run to end"), shared=True):
-            return environments.prepare(cell, cache=job.cache, env=job.setting.env, relock=job.relock, progress=say)
+            return environments.prepare(
+                cell, cache=job.cache, env=job.setting.env, relock=job.relock, progress=say, backends=job.backends
+            )
     finally:
         progress.done(cell.id)
 

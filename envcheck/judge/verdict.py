@@ -39,6 +39,7 @@ DEATHS = frozenset({"died", "hung", "garbage"})
 BUILT = frozenset({"built", "reused", "existing"})
 FAILED_BUILDS = {
     "no-wheel": Verdict.IMPOSSIBLE,
+    "unsolvable": Verdict.IMPOSSIBLE,
     "no-interpreter": Verdict.BROKEN,
     "unavailable": Verdict.UNKNOWN,
     "failed": Verdict.BROKEN,

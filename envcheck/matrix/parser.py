@@ -105,7 +105,7 @@ def _backends(data: Mapping[str, Any]) -> Backends:
     docker, conda = data.get("docker", {}), data.get("conda", {})
     return Backends(
         docker=Docker(**docker),
-        conda=Conda(tuple(conda["channels"])) if "channels" in conda else Conda(),
+        conda=msgspec.convert(conda, Conda),
     )
 
 

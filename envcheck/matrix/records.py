@@ -39,9 +39,11 @@ class Docker(msgspec.Struct, frozen=True):
 
 
 class Conda(msgspec.Struct, frozen=True):
-    """Settings of the conda backend: channels, the first preferred."""
+    """Settings of the conda backend: channels, the first preferred; further packages; a program that does the work."""
 
     channels: tuple[str, ...] = ("conda-forge",)
+    packages: tuple[str, ...] = ()
+    program: str | None = None
 
 
 class Backends(msgspec.Struct, frozen=True):

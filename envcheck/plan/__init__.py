@@ -25,6 +25,10 @@ PYTHON = "{python}"
 """Stands for the host's interpreter that `Backend.python` asked for."""
 UV = "{uv}"
 """Stands for the uv program."""
+SELF = "{self}"
+"""Stands for the interpreter that runs envcheck."""
+HOME = "{home}"
+"""Stands for the folder the environment will be published to, while the plan works in the root."""
 
 _READABLE = re.compile(r"(?:[\w@%+=:,./-]|\{\w+\})+")
 
@@ -70,7 +74,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why a plan failed, in the words of `model.Build`: no-wheel, unavailable or failed, and one sentence."""
+    """Why a plan failed: an outcome of `model.Build` (no-wheel, unsolvable, unavailable, failed), and one sentence."""
 
     outcome: str
     because: str

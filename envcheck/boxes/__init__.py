@@ -5,6 +5,7 @@ started; `sweep` removes what runs that are gone have left.
 """
 
 from envcheck.boxes.engine import Engine, EngineMissingError, Gpu, find
+from envcheck.boxes.inner import InnerBox, entering, inner_of, marked
 from envcheck.boxes.lifecycle import Box, box_of, fresh, remove_of_this_run, run_label, sweep
 from envcheck.boxes.options import RunOptions, argv
 
@@ -13,11 +14,15 @@ __all__ = [
     "Engine",
     "EngineMissingError",
     "Gpu",
+    "InnerBox",
     "RunOptions",
     "argv",
     "box_of",
+    "entering",
     "find",
     "fresh",
+    "inner_of",
+    "marked",
     "remove_of_this_run",
     "run_label",
     "sweep",

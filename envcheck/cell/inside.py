@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from envcheck.boxes import Box, box_of, fresh
+from envcheck.boxes import Box, box_of, fresh, inner_of, marked
 from envcheck.errors import InterruptedRunError
 from envcheck.outcomes import Closed, Completed, Exit
 from envcheck.payload import BOOTSTRAP, preamble
@@ -47,14 +47,19 @@ class Started:
 
 def start(python: Sequence[str], env: Mapping[str, str]) -> Started:
     """Start an isolated interpreter. `python` is the argv that starts it."""
-    argv = fresh(python)
-    return Started(Conversation.start([*argv, "-I", "-c", BOOTSTRAP], env=env), box_of(argv, env))
+    argv = marked(fresh(python))
+    return Started(Conversation.start([*argv, "-I", "-c", BOOTSTRAP], env=env), any_box(argv, env))
+
+
+def any_box(argv: Sequence[str], env: Mapping[str, str]) -> Box | None:
+    """What a command starts: a program in a container that is there, a container, or a process of this machine."""
+    return inner_of(argv, env) or box_of(argv, env)
 
 
 def ask(payload: str, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Completed:
     """What became of a payload (or several, by name) that is sent, answers and ends."""
-    argv = fresh(python)
-    box = box_of(argv, env)
+    argv = marked(fresh(python))
+    box = any_box(argv, env)
     done = run([*argv, "-I", "-c", BOOTSTRAP], stdin=preamble(*payload.split()), env=env, deadline_s=deadline_s)
     if box is None:
         return done

@@ -5,25 +5,84 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envcheck import compat, environments
+from envcheck import __version__, boxes, compat, environments
+from envcheck.errors import UsageError
 from envcheck.interpreters import running_version
 from envcheck.model import ANY_DRIVER, Nvml
-from envcheck.plan import conda
+from envcheck.plan import conda, docker
+
+REVISION = "ENVCHECK_REVISION"
+"""Names the source revision that images are labelled with."""
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from envcheck.matrix import Backends
     from envcheck.model import Host
     from envcheck.plan import Backend
 
 
-def configured(settings: Backends, host: Host) -> Mapping[str, Backend]:
+def configured(settings: Backends, host: Host, env: Mapping[str, str]) -> Mapping[str, Backend]:
     """Every backend by the value of the axis, set up. Raises UsageError for a setting that cannot be followed."""
-    return {**environments.BACKENDS, conda.NAME: conda_backend(settings, host)}
+    return {
+        **environments.BACKENDS,
+        docker.NAME: docker_backend(settings, host, env),
+        conda.NAME: conda_backend(settings, host),
+    }
+
+
+def docker_backend(settings: Backends, host: Host, env: Mapping[str, str]) -> docker.Docker:
+    """The docker backend; the engine is looked for when the first cell needs it, once."""
+    asked = settings.docker
+    labels = (("org.opencontainers.image.version", __version__),)
+    revision = env.get(REVISION, "")
+    return docker.Docker(
+        settings=docker.Settings(
+            images=asked.images,
+            mirror=asked.mirror,
+            network=asked.network,
+            apt_mirror=asked.apt_mirror,
+            ca_bundle=certificates(asked.ca_bundle),
+            software_gl=asked.software_gl,
+            managed_python=asked.managed_python,
+            environment=tuple(sorted(asked.environment.items())),
+        ),
+        engine=Once(lambda: boxes.find(env, named=asked.engine)),
+        running_python=running_version(),
+        machine=host.machine,
+        proxies=tuple(name for name in docker.PROXIES if env.get(name)),
+        labels=(*labels, ("org.opencontainers.image.revision", revision)) if revision else labels,
+    )
+
+
+class Once:
+    """The engine, looked for once; builds ask from several threads."""
+
+    def __init__(self, find: Callable[[], boxes.Engine]) -> None:
+        self._find = find
+        self._lock = threading.Lock()
+        self._found: boxes.Engine | None = None
+
+    def __call__(self) -> boxes.Engine:
+        """The engine. Raises EngineMissingError."""
+        with self._lock:
+            if self._found is None:
+                self._found = self._find()
+            return self._found
+
+
+def certificates(named: str | None) -> str | None:
+    """The file with certificates for builds, absolute. Raises UsageError where there is none."""
+    if named is None:
+        return None
+    path = Path(named).expanduser().absolute()
+    if not path.is_file():
+        raise UsageError(f"backends.docker.ca_bundle: {path} is no file", remedy="Name a file of PEM certificates.")
+    return str(path)
 
 
 def conda_backend(settings: Backends, host: Host) -> conda.Conda:
@@ -53,7 +112,13 @@ def virtual_packages(host: Host) -> tuple[str, ...]:
 def cuda_served(driver: str | None, host: Host) -> str | None:
     """The newest CUDA of a cell's driver, or of this host's where the cell leaves it open; None without a driver."""
     if driver is not None and driver != ANY_DRIVER:
-        return compat.newest_cuda(driver)
+        found = compat.newest_cuda(driver)
+        if found is None:
+            raise UsageError(
+                f"axis driver: no table says which CUDA driver {driver} serves",
+                remedy="Name a branch such as 570; docs/compatibility.md says how a table gets a row.",
+            )
+        return found
     return host.nvml.cuda if isinstance(host.nvml, Nvml) else None
 
 

@@ -18,7 +18,7 @@ def describe(request: Request) -> Iterator[str]:
     asked = read_matrix(request.matrix)
     cells = selected(asked, request.choice, request.expect)
     host = host_here(request.env)
-    known = backends.configured(asked.backends, host)
+    known = backends.configured(asked.backends, host, request.env)
     for cell in cells:
         yield "".join(cell_plan(cell, host, request, known[cell.axes.backend]))
 

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from envcheck import cache as files
+from envcheck.boxes import EngineMissingError
 from envcheck.errors import UsageError
 from envcheck.executor import Executor, PlanFailedError, Tools
 from envcheck.interpreters import Interpreter, Missing, find, running_version
 from envcheck.model import Build, Record
-from envcheck.plan import HOME, PYTHON, ROOT, Diagnosis, conda, digest, fill, venv
+from envcheck.plan import HOME, PYTHON, ROOT, Diagnosis, Outside, conda, digest, docker, fill, venv
 from envcheck.plan.indexes import Sources
 from envcheck.redact import redact
 from envcheck.sources import read_sources
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
     from envcheck.model import Axes, Cell
     from envcheck.plan import Backend, Plan
 
-BACKENDS: Mapping[str, Backend] = {venv.name: venv, conda.NAME: conda.Conda()}
+BACKENDS: Mapping[str, Backend] = {venv.name: venv, docker.NAME: docker.Docker(), conda.NAME: conda.Conda()}
 """Every backend by the value of the axis, not yet told of a matrix's settings (`envcheck.backends`)."""
 
 MANIFEST = "manifest.json"
+_ASK_S = 60.0
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -99,6 +101,8 @@ def prepare(
         build, python = _Making(cell.axes, cache, sources, executor, relock).make()
     except PlanFailedError as failure:
         diagnosis, log = failure.diagnosis, failure.log
+    except EngineMissingError as error:
+        diagnosis, log = Diagnosis("unavailable", f"{error.message}; {error.remedy}"), ""
     except OSError as error:
         diagnosis, log = _diagnose_cache(error, cache), ""
     else:
@@ -134,7 +138,11 @@ class _Making:
         plan = self.executor.backend.build(self.axes, lock)
         key = digest([plan.key, interpreter.identity if interpreter else ""])
         target = self.cache / "environments" / key[:32]
-        outcome, log = ("reused", "") if is_whole(target, key) else self._build(plan, interpreter, target, key)
+        known = self._seen(plan) if is_whole(target, key) else None
+        outcome, log = ("reused", "") if known is not None else self._build(plan, interpreter, target, key)
+        seen = self._seen(plan) if known is None else known
+        if seen is None:
+            raise PlanFailedError(Diagnosis("failed", "it was built, and is not there"), log)
         build = Build(
             outcome=outcome,
             because=f"lock resolved {age(self.executor.tools.now() - resolved_at)}",
@@ -144,7 +152,16 @@ class _Making:
             python=interpreter.version if interpreter else None,
             log=log,
         )
+        build = msgspec.structs.replace(build, **seen)
         return build, fill(plan.python, {ROOT: str(target)})
+
+    def _seen(self, plan: Plan) -> Mapping[str, str] | None:
+        """Fields of `Build` that tell of what lies outside the folder; None where it is gone."""
+        backend = self.executor.backend
+        if not plan.outside or not isinstance(backend, Outside):
+            return {}
+        answer = self.executor.call(plan.outside, self.cache, _ASK_S)
+        return backend.account(answer.stdout)
 
     def _interpreter(self) -> Interpreter | None:
         wanted = self.executor.backend.python(self.axes)
@@ -175,7 +192,7 @@ class _Making:
     def _build(self, plan: Plan, interpreter: Interpreter | None, target: Path, key: str) -> tuple[str, str]:
         """Build and publish; ("built", log), or ("reused", "") if another run was faster."""
         with files.hold(self._held(key), self._waiting):
-            if is_whole(target, key):
+            if is_whole(target, key) and self._seen(plan) is not None:
                 return "reused", ""
             with files.workspace(self.cache / "staging") as work:
                 new = work / "new"

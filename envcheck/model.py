@@ -231,6 +231,42 @@ class Build(Record, frozen=True):
     python: str | None = None
     seconds: float | None = None
     log: str = ""
+    image: str = ""
+    """Of a container: the id of its image, the digest of the base, and how the engine hands GPUs in."""
+    base_digest: str = ""
+    injection: str = ""
+
+
+class PythonInside(Record, frozen=True):
+    """An interpreter found in an image: `python` its version as files tell it, `mediapipe` what is installed in it."""
+
+    path: str
+    prefix: str = ""
+    python: str = ""
+    mediapipe: str | None = None
+
+
+class Image(Record, frozen=True):
+    """The container image that was judged, and how its container was started."""
+
+    reference: str
+    id: str
+    """Digest of its configuration: the name that never moves."""
+    digests: tuple[str, ...] = ()
+    platform: str = ""
+    """Such as linux/amd64."""
+    user: str = ""
+    """As the image names it; empty for root."""
+    entrypoint: tuple[str, ...] = ()
+    """What was bypassed."""
+    engine: str = ""
+    injection: str = ""
+    """How GPUs were handed in: nvidia-runtime, cdi, hook, none, or as the user named it."""
+    python: str = ""
+    """The interpreter that was chosen, and in `chosen` why."""
+    chosen: str = ""
+    pythons: tuple[PythonInside, ...] = ()
+    shell: bool | None = None
 
 
 # --- what the payloads saw --------------------------------------------------------------------------------------
@@ -408,6 +444,8 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     gate: Gate
     workload: Workload
     build: Build | None = None
+    image: Image | None = None
+    """None where the environment is no image that a user named."""
     model: ModelFile | None = None
     frames: Frames | None = None
     gl: GlContext | Unread = Unread(reason="not reached")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from envcheck import backends, compat, environments, store
+from envcheck import backends, boxes, compat, environments, store
 from envcheck.cell.run import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
@@ -12,6 +14,7 @@ from envcheck.engines import local
 from envcheck.errors import EnvcheckError
 from envcheck.matrix import Matrix
 from envcheck.model import Gate, Workload
+from envcheck.plan import docker
 from envcheck.publishing import Outcome, Target, check_target, publish, texts_of
 from envcheck.report.progress import Progress
 from envcheck.request import Request, read_matrix, selected
@@ -52,14 +55,23 @@ def validate(request: Request, progress: Progress) -> Outcome:
         jobs=request.jobs or local.default_jobs(),
         preflight=request.preflight,
         relock=request.relock,
-        backends=backends.configured(asked.backends, host),
+        backends=backends.configured(asked.backends, host, request.env),
     )
     progress.done("envcheck")
     try:
-        evidence = local.run(job, progress)
+        with containers_of(job, say):
+            evidence = local.run(job, progress)
     except local.InterruptedJobError as interrupted:
         raise keep(request.out, interrupted) from None
     return publish(target, evidence, progress)
+
+
+def containers_of(job: local.Job, say: Callable[[str], None]) -> AbstractContextManager[None]:
+    """What cells in containers need around them; nothing where there are none."""
+    backend = job.backends[docker.NAME]
+    if not isinstance(backend, docker.Docker) or all(cell.axes.backend != docker.NAME for cell in job.cells):
+        return nullcontext()
+    return boxes.tidied(backend.engine, job.setting.env, say)
 
 
 def keep(out: Path, interrupted: local.InterruptedJobError) -> EnvcheckError:

@@ -6,7 +6,7 @@ started; `sweep` removes what runs that are gone have left.
 
 from envcheck.boxes.engine import Engine, EngineMissingError, Gpu, find
 from envcheck.boxes.inner import InnerBox, entering, inner_of, marked
-from envcheck.boxes.lifecycle import Box, box_of, fresh, remove_of_this_run, run_label, sweep
+from envcheck.boxes.lifecycle import Box, box_of, fresh, remove_of_this_run, run_label, sweep, tidied
 from envcheck.boxes.options import RunOptions, argv
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "remove_of_this_run",
     "run_label",
     "sweep",
+    "tidied",
 ]

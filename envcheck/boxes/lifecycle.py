@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import Any
 import msgspec
 
 from envcheck import process
-from envcheck.boxes.engine import Engine, Run
-from envcheck.boxes.options import LABEL, START
+from envcheck.boxes.engine import Engine, EngineMissingError
+from envcheck.boxes.engine import Run as Runner
+from envcheck.boxes.options import LABEL, RUN, START
 
 DEADLINE_S = 30.0
 
@@ -32,7 +34,7 @@ class Box:
     env: Mapping[str, str]
     """The client's environment."""
 
-    def host_pid(self, proc: Path = Path("/proc"), run: Run = process.run) -> int | None:
+    def host_pid(self, proc: Path = Path("/proc"), run: Runner = process.run) -> int | None:
         """The process inside as this machine numbers it.
 
         None where the container does not run, or runs elsewhere: the kernel here must place the process in it.
@@ -44,7 +46,7 @@ class Box:
         pid, identifier = pid_of(told[0]), str(told[0].get("Id") or "")
         return pid if pid and identifier and belongs(pid, identifier, proc) else None
 
-    def remove(self, run: Run = process.run) -> None:
+    def remove(self, run: Runner = process.run) -> None:
         """End and remove it, with its anonymous volumes. One that is gone already is no error."""
         run([*self.words, "rm", "--force", "--volumes", self.name], deadline_s=DEADLINE_S, env=self.env)
 
@@ -52,7 +54,10 @@ class Box:
 def fresh(command: Sequence[str]) -> tuple[str, ...]:
     """The command with a name that no other start has; a command that starts no container stays as it is."""
     token = secrets.token_hex(6)
-    return tuple(word.replace(START, token) for word in command)
+    ours = {f"{LABEL}={RUN}": f"{LABEL}={run_label()}"}
+    return tuple(
+        ours.get(word, word.replace(START, token) if word.startswith("envcheck-") else word) for word in command
+    )
 
 
 def box_of(command: Sequence[str], env: Mapping[str, str]) -> Box | None:
@@ -125,17 +130,33 @@ def is_gone(label: str, place: str | None = None, proc: Path = Path("/proc")) ->
     return started_at(int(rest), proc) != tick
 
 
-def sweep(engine: Engine, env: Mapping[str, str], run: Run = process.run) -> tuple[str, ...]:
+def sweep(engine: Engine, env: Mapping[str, str], run: Runner = process.run) -> tuple[str, ...]:
     """Remove the containers of runs that are gone; their names."""
     return _remove(engine, env, run, [one for one in _ours(engine, env, run, LABEL) if is_gone(_label(one))])
 
 
-def remove_of_this_run(engine: Engine, env: Mapping[str, str], run: Run = process.run) -> tuple[str, ...]:
+def remove_of_this_run(engine: Engine, env: Mapping[str, str], run: Runner = process.run) -> tuple[str, ...]:
     """Remove the containers that this run has left, as after an interruption; their names."""
     return _remove(engine, env, run, _ours(engine, env, run, f"{LABEL}={run_label()}"))
 
 
-def _ours(engine: Engine, env: Mapping[str, str], run: Run, label: str) -> list[dict[str, Any]]:
+@contextmanager
+def tidied(engine: Callable[[], Engine], env: Mapping[str, str], say: Callable[[str], None]) -> Iterator[None]:
+    """Within it containers may be started: those of runs that are gone are removed before, and said; ours after."""
+    try:
+        found = engine()
+    except EngineMissingError:  # the cells say so
+        yield
+        return
+    if removed := sweep(found, env):
+        say(f"removed what an earlier run has left: {', '.join(removed)}")
+    try:
+        yield
+    finally:
+        remove_of_this_run(found, env)
+
+
+def _ours(engine: Engine, env: Mapping[str, str], run: Runner, label: str) -> list[dict[str, Any]]:
     listing = engine.command("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
     found = run(listing, deadline_s=DEADLINE_S, env=env).stdout.decode("ascii", "replace").split()
     if not found:
@@ -149,7 +170,7 @@ def _label(told: Mapping[str, Any]) -> str:
     return str(labels.get(LABEL) or "") if isinstance(labels, dict) else ""
 
 
-def _remove(engine: Engine, env: Mapping[str, str], run: Run, told: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _remove(engine: Engine, env: Mapping[str, str], run: Runner, told: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     names = tuple(str(one.get("Name") or one.get("Id")).lstrip("/") for one in told)
     if told:
         run(engine.command("rm", "--force", "--volumes", *(str(one["Id"]) for one in told)), deadline_s=60.0, env=env)

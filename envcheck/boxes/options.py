@@ -11,6 +11,8 @@ LABEL = "envcheck.run"
 """Every container of ours carries it; its value names the run it belongs to."""
 START = "{start}"
 """Stands in a name for what differs from start to start; `fresh` fills it."""
+RUN = "{run}"
+"""Stands in the label for the run, so that a plan does not depend on who carries it out; `fresh` fills it too."""
 CAPABILITIES = "compute,utility,graphics"
 """NVIDIA's driver capabilities that GL over EGL needs; the toolkit's default lacks graphics."""
 
@@ -25,8 +27,8 @@ class RunOptions:
 
     image: str
     command: tuple[str, ...]
-    run: str
-    """Value of the label; `lifecycle.run_label()`."""
+    run: str = RUN
+    """Value of the label."""
     name: str = f"envcheck-{START}"
     env: tuple[tuple[str, str], ...] = ()
     passed: tuple[str, ...] = ()

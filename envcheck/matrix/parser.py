@@ -104,7 +104,7 @@ def _matrix(document: Document, data: Mapping[str, Any], tested: Mapping[Path, W
 def _backends(data: Mapping[str, Any]) -> Backends:
     docker, conda = data.get("docker", {}), data.get("conda", {})
     return Backends(
-        docker=Docker(**docker),
+        docker=msgspec.convert(docker, Docker),
         conda=msgspec.convert(conda, Conda),
     )
 

@@ -32,10 +32,20 @@ class Expect(msgspec.Struct, frozen=True):
 
 
 class Docker(msgspec.Struct, frozen=True):
-    """Settings of the docker backend: CUDA version -> base image, and a registry asked in place of the image's own."""
+    """Settings of the docker backend: the base image of each CUDA version (or "none"), a registry asked for them.
+
+    `network`, `apt_mirror` and `ca_bundle` are for builds alone; `environment` is set where the cell runs.
+    """
 
     images: Mapping[str, str] = {}
     mirror: str | None = None
+    engine: str | None = None
+    network: str | None = None
+    apt_mirror: str | None = None
+    ca_bundle: str | None = None
+    software_gl: bool = False
+    managed_python: bool = False
+    environment: Mapping[str, str] = {}
 
 
 class Conda(msgspec.Struct, frozen=True):

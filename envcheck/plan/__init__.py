@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,13 +58,15 @@ class Plan:
     """Steps in order.
 
     `result` is the file (relative to the root) that the steps leave as their answer, if they leave one. `python` is the
-    argv that starts the interpreter inside. `cleanup` removes what lies outside the root, such as an image.
+    argv that starts the interpreter inside. `cleanup` removes what lies outside the root, such as an image; `outside`
+    is a command whose answer tells of that, for `Outside.account`.
     """
 
     steps: tuple[Step, ...]
     result: str = ""
     python: tuple[str, ...] = ()
     cleanup: tuple[Step, ...] = ()
+    outside: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -98,6 +100,14 @@ class Backend(Protocol):
 
     def diagnose(self, output: str) -> Diagnosis:
         """What the output of a failed step means."""
+
+
+@runtime_checkable
+class Outside(Protocol):
+    """A backend whose environments do not lie in the root alone."""
+
+    def account(self, answer: bytes) -> Mapping[str, str] | None:
+        """What a plan's `outside` has answered, as fields of `model.Build`; None where the environment is gone."""
 
 
 def digest(value: object) -> str:

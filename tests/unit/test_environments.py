@@ -335,8 +335,8 @@ def test_a_cache_that_is_a_file_is_a_usage_error_with_a_way_out(
 
 
 def test_an_unknown_backend_is_a_usage_error(uv: FakeUv, cache: Path, env: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="'docker' is none of venv"):
-        make(uv, cache, env, a_cell(backend="docker"))
+    with pytest.raises(UsageError, match="'flatpak' is none of venv"):
+        make(uv, cache, env, a_cell(backend="flatpak"))
 
 
 def test_a_stopped_run_is_no_failed_build(uv: FakeUv, cache: Path, env: dict[str, str]) -> None:

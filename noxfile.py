@@ -39,6 +39,13 @@ def validate_venv(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def validate_conda(session: nox.Session) -> None:
+    """The same, cells of the conda backend only: needs no conda, py-rattler is installed into the session."""
+    session.install("-e", ".[conda,video]", silent=True)
+    envcheck(session, "validate", "--backend", "conda")
+
+
+@nox.session(default=False)
 def plan(session: nox.Session) -> None:
     """Show the expanded matrix: reachable, impossible, unreachable and excluded cells, each with its reason."""
     envcheck(session, "plan")

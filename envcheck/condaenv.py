@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -22,6 +23,8 @@ import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from envcheck.plan import conda
 
@@ -111,6 +114,8 @@ def install(asked: argparse.Namespace) -> None:
     records = locked.conda_repodata_records_for_platform(platform) if locked and platform else None
     if not records:
         raise VerbError("failed", f"{asked.lock} holds no packages for {asked.subdir}")
+    for record in records:
+        check_local(record.url, _hex(record.sha256))
     asyncio.run(
         rattler.install(
             records,
@@ -123,6 +128,19 @@ def install(asked: argparse.Namespace) -> None:
 
 
 # --- without it ----------------------------------------------------------------------------------------------------
+
+
+def check_local(url: str, sha256: str) -> None:
+    """Compare a package in a folder of this machine with the lock: py-rattler does so only for what it downloads."""
+    if not sha256 or not url.startswith("file:"):
+        return
+    path = Path(url2pathname(urlsplit(url).path))
+    seen = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            seen.update(chunk)
+    if seen.hexdigest() != sha256:
+        raise VerbError("failed", f"the channel holds a file that differs from its hash in the lock: {path}")
 
 
 def list_(asked: argparse.Namespace) -> None:
@@ -246,7 +264,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _is_local(words: str) -> bool:
-    return "No space left on device" in words or "Permission denied" in words
+    return any(cause in words for cause in ("No space left on device", "Permission denied", "hash mismatch"))
 
 
 def _complain(outcome: str, because: str) -> int:

@@ -89,6 +89,14 @@ BUILD = (
         url="https://github.com/google-ai-edge/mediapipe/issues/5708",
     ),
     Rule(
+        code="MPP417",
+        title="no set of conda packages fits",
+        see=built("unsolvable"),
+        because="The channels of the matrix hold no packages that fit together for this Python, CUDA and driver.",
+        remedy="Add a channel that has them, choose another version, or for a CUDA that the driver does not serve a newer driver.",
+        url="https://docs.conda.io/projects/conda/en/stable/user-guide/tasks/manage-virtual.html",
+    ),
+    Rule(
         code="MPP404",
         title="no MediaPipe wheel fits this platform",
         see=foreseen("MPP404"),

@@ -130,6 +130,7 @@ def test_a_cpu_failure_for_another_cause_is_not_called_a_missing_library() -> No
     ("outcome", "verdict", "code"),
     [
         ("no-wheel", Verdict.IMPOSSIBLE, "MPP403"),
+        ("unsolvable", Verdict.IMPOSSIBLE, "MPP417"),
         ("no-interpreter", Verdict.BROKEN, "MPP406"),
         ("failed", Verdict.BROKEN, "MPP407"),
         ("unavailable", Verdict.UNKNOWN, "MPP408"),

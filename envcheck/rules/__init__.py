@@ -16,6 +16,7 @@ from envcheck.rules import (
     egl_steering,
     gpu,
     gpu_state,
+    image,
     load,
     mpp,
     packages,
@@ -27,12 +28,13 @@ from envcheck.rules.rule import Case, Rule, apply
 RULES: tuple[Rule, ...] = (
     *mpp.BUILD,
     *cud.BUILD,
+    *res.RULES,
+    *image.RULES,
     *platforms.RULES,
     *ctr.RULES,
     *gpu.DRIVER,
     *egl_files.RULES,
     *egl_steering.RULES,
-    *res.RULES,
     *mpp.LIBRARIES,
     *packages.RULES,
     *mpp.RUN,
@@ -43,7 +45,7 @@ RULES: tuple[Rule, ...] = (
     *gpu_state.RULES,
     *load.RULES,
 )
-"""Every rule, causes before consequences: what was known before, platform, container, driver, EGL's files and what
+"""Every rule, causes before consequences: what was known before, a process that ended badly, platform, container, driver, EGL's files and what
 steers EGL, packages; then what the run itself said; last what is beside the question (CUDA at run time, remarks)."""
 
 BY_CODE = {rule.code: rule for rule in RULES}

@@ -58,8 +58,8 @@ def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Ask everything that the selected tests will want, in their order."""
     if shutil.which("gcc") is None:
         unable("needs gcc; enable with: apt-get install gcc")
-    selected = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    cases = list({params["case"].id: params["case"] for params in selected if "case" in params}.values())
+    selected = [item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")]
+    cases = list({case.id: case for case in selected if isinstance(case, Case)}.values())
     folder = Path(os.environ[KEPT]) if KEPT in os.environ else tmp_path_factory.mktemp("environments")
     versions = {world.mediapipe for case in cases for world in (case.world, case.twin) if world.mediapipe}
     ground = Ground(tmp_path_factory.mktemp("ground"), built_environments(folder, versions))

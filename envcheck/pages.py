@@ -39,7 +39,9 @@ def of_rule(rule: Rule | Advice) -> Page:
 
 def of_check(check: Check) -> Page:
     """The page of a lint check: its remedy is code."""
-    return Page(check.code, check.title, f"lint {check.level.value}", check.because, check.remedy, "python", check.url)
+    return Page(
+        check.code, check.title, f"lint {check.level.value}", check.because, check.remedy, check.language, check.url
+    )
 
 
 PAGES = {page.code: page for page in (*map(of_rule, RULES), *map(of_rule, ADVICE), *map(of_check, CHECKS))}

@@ -1,4 +1,4 @@
-"""`envcheck lint`: source lines that keep FaceMesh off the GPU."""
+"""`envcheck lint`: lines of source, Dockerfiles and compose files that keep FaceMesh off the GPU."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,16 +20,20 @@ if TYPE_CHECKING:
     from envcheck.lint import Finding
 
 FORMATS = ("text", "json", "sarif")
-SUFFIXES = (".py", ".pyw", ".ipynb")
 SKIPPED = frozenset(("__pycache__", "node_modules", "site-packages", "build", "dist"))
 STANDARD_INPUT = "-"
+MOST_BESIDE = 16 << 20
 EPILOG = "Exit codes: 0 nothing found, or remarks only; 1 findings; 2 wrong use, or no such file; 3 no file to read."
 
 
 @app.command(epilog=EPILOG)
 def lint(
     paths: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Files, notebooks, folders, or - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="Python files, notebooks, Dockerfiles, compose files, scripts, folders, or - for standard input.",
+        ),
     ],
     form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
     select: Annotated[
@@ -38,9 +43,12 @@ def lint(
     mediapipe: Annotated[
         str | None, typer.Option(help="The MediaPipe version that the code is for, such as 0.10.21.")
     ] = None,
+    driver: Annotated[
+        str | None, typer.Option(help="The NVIDIA driver that images will meet, such as 570 or 570.124.06.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
 ) -> None:
-    """Name source lines that keep FaceMesh off the GPU, with the way out. Remarks alone leave the exit code 0."""
+    """Name lines that keep FaceMesh off the GPU, with the way out. Remarks alone leave the exit code 0."""
     from envcheck.lint import Level
 
     gc.disable()  # a tree of a million nodes holds no cycles; looking for them takes a third of the time
@@ -48,12 +56,14 @@ def lint(
         raise UsageError(f"--format {form!r} is not one of {', '.join(FORMATS)}")
     codes = chosen(select, ignore)
     version = numbers(mediapipe)
+    expected = driver_version(driver)
     files = list(dict.fromkeys(expanded(paths)))
     if not files:
         raise NothingSelectedError(
-            f"no Python file or notebook in {', '.join(paths)}", remedy="Name files, or folders that hold some."
+            f"no Python file, notebook, Dockerfile, compose file or script in {', '.join(paths)}",
+            remedy="Name files, or folders that hold some.",
         )
-    findings = [finding for file in files for finding in linted(file, codes, version)]
+    findings = [finding for file in files for finding in linted(file, codes, version, expected)]
     show(rendered(form, findings, len(files)), output)
     raise typer.Exit(UNMET if any(finding.level is not Level.NOTE for finding in findings) else MET)
 
@@ -87,6 +97,15 @@ def numbers(version: str | None) -> tuple[int, ...] | None:
     if found is None:
         raise UsageError(f"--mediapipe {version!r} is no version", remedy="Write one such as 0.10.21 or 1.2.2")
     return tuple(int(number) for number in found[1].split("."))
+
+
+def driver_version(driver: str | None) -> str:
+    """A driver, or its branch, as it is written; "" for none."""
+    if driver is None:
+        return ""
+    if re.fullmatch(r"\d{3,4}(?:\.\d{1,4}){0,3}", driver.strip(), re.ASCII) is None:
+        raise UsageError(f"--driver {driver!r} is no NVIDIA driver", remedy="Write one such as 570 or 570.124.06")
+    return driver.strip()
 
 
 def expanded(paths: list[str]) -> Iterator[str]:
@@ -125,12 +144,25 @@ def is_environment(folder: Path) -> bool:
 
 
 def below(folder: str) -> Iterator[str]:
-    """Python files and notebooks below a folder, sorted; hidden folders and virtual environments are left out."""
+    """What can be read below a folder, sorted; hidden folders and virtual environments are left out."""
     closed: list[str] = []
     for home, folders, files in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         folders[:] = sorted(f for f in folders if is_read(Path(home, f)))
-        yield from (str(Path(home, name)) for name in sorted(files) if name.endswith(SUFFIXES))
+        yield from (str(Path(home, name)) for name in sorted(files) if is_ours(Path(home, name)))
     yield from closed  # what could not be listed is told when it cannot be read
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a file is of a kind that lint reads. YAML tells by its content."""
+    from envcheck.lint.kinds import is_yaml_of_containers, kind_of_name
+
+    kind = kind_of_name(file.name)
+    if kind != "":
+        return kind is not None
+    try:
+        return is_yaml_of_containers(file.read_bytes())
+    except OSError:
+        return False
 
 
 def is_read(folder: Path) -> bool:
@@ -138,7 +170,7 @@ def is_read(folder: Path) -> bool:
     return not (folder.name.startswith(".") or folder.name in SKIPPED or is_environment(folder))
 
 
-def linted(path: str, codes: frozenset[str], version: tuple[int, ...] | None) -> list[Finding]:
+def linted(path: str, codes: frozenset[str], version: tuple[int, ...] | None, driver: str) -> list[Finding]:
     """The findings of one file. One that cannot be read is a finding, so that it hides no other."""
     from envcheck.lint import Finding, Level
     from envcheck.lint import lint as findings_of
@@ -147,7 +179,17 @@ def linted(path: str, codes: frozenset[str], version: tuple[int, ...] | None) ->
         data = standard_input() if path == STANDARD_INPUT else Path(path).read_bytes()
     except OSError as error:
         return [Finding(path=path, code="SRC800", level=Level.ERROR, message=f"cannot be read: {error.strerror}")]
-    return findings_of(path, data, codes=codes, version=version)
+    folder = Path() if path == STANDARD_INPUT else Path(path).parent
+    return findings_of(path, data, codes=codes, version=version, driver=driver, beside=partial(beside, folder))
+
+
+def beside(folder: Path, name: str) -> bytes | None:
+    """A file by its path from a folder; None where there is none that can be read, or where it is huge."""
+    try:
+        path = folder / name
+        return path.read_bytes() if path.is_file() and path.stat().st_size <= MOST_BESIDE else None
+    except (OSError, ValueError):
+        return None
 
 
 def standard_input() -> bytes:

@@ -1,20 +1,23 @@
 """Source text -> findings with their places: what keeps FaceMesh off the GPU. Pure; one file per group of checks.
 
 SRC801-803 legacy, SRC804-806 and SRC819 delegate, SRC807 lifetime, SRC808-809 forks, SRC810-813 frames, SRC814-815
-timing, SRC816-817 beliefs; SRC800 a file that cannot be read, SRC898-899 comments that ignore findings.
+timing, SRC816-817 beliefs, SRC829-839 Dockerfiles, SRC840-844 compose and Kubernetes, SRC850-854 `docker run`;
+SRC800 a file that cannot be read, SRC898-899 comments that ignore findings.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from envcheck.lint import beliefs, delegate, forks, frames, legacy, lifetime, timing
 from envcheck.lint.catalogue import BY_CODE, CHECKS
 from envcheck.lint.finding import Check, Finding, Hit, Level
 from envcheck.lint.ignores import Ignore, ignores, lines_of
+from envcheck.lint.kinds import PYTHON, kind_of
+from envcheck.lint.placing import about, placed, worded
 from envcheck.lint.program import Program
-from envcheck.lint.source import Source, Span, read
+from envcheck.lint.source import Source, read
 
 OF_MEDIAPIPE: tuple[Callable[[Program], Iterator[Hit]], ...] = (
     legacy.legacy,
@@ -38,13 +41,42 @@ OF_MEDIAPIPE: tuple[Callable[[Program], Iterator[Hit]], ...] = (
 """Checks that can only answer in a file that names MediaPipe."""
 
 
-def lint(path: str, data: bytes, *, codes: frozenset[str], version: tuple[int, ...] | None = None) -> list[Finding]:
-    """The findings of one file, in the order of their places. `codes` are those asked for."""
-    source, findings = read(path, data)
-    if source is not None:
-        findings += judged(source, codes, version)
+def nothing_beside(_: str) -> bytes | None:
+    """There are no other files."""
+    return None
+
+
+def lint(
+    path: str,
+    data: bytes,
+    *,
+    codes: frozenset[str],
+    version: tuple[int, ...] | None = None,
+    driver: str = "",
+    beside: Callable[[str], bytes | None] = nothing_beside,
+) -> list[Finding]:
+    """The findings of one file, in the order of their places. `codes` are those asked for.
+
+    Of Dockerfiles and their like: `driver` is the NVIDIA driver that is expected, `beside` reads a file by its path
+    from the folder of this one.
+    """
+    kind = kind_of(path, data)
+    if kind is None:
+        findings = []
+    elif kind == PYTHON:
+        findings = of_python(path, data, codes, version)
+    else:
+        from envcheck.lint import containers  # the tables, and a YAML reader: Python files need neither
+
+        findings = containers.lint(path, data, kind, codes, version, driver, beside)
     kept = [finding for finding in findings if finding.code in codes]
     return sorted(kept, key=lambda f: (f.cell or 0, f.line, f.column, f.code))
+
+
+def of_python(path: str, data: bytes, codes: frozenset[str], version: tuple[int, ...] | None) -> list[Finding]:
+    """The findings of a Python file or a notebook."""
+    source, findings = read(path, data)
+    return findings + judged(source, codes, version) if source is not None else findings
 
 
 def judged(source: Source, codes: frozenset[str], version: tuple[int, ...] | None) -> list[Finding]:
@@ -74,33 +106,7 @@ def lines_of_hit(program: Program, node: ast.AST) -> tuple[int, ...]:
 
 def finding(source: Source, hit: Hit) -> Finding:
     """A hit with its place and words."""
-    check = BY_CODE[hit.code]
-    message = f"{check.title}: {hit.detail}" if hit.detail else check.title
-    return placed(source.path, hit.code, message, source.span(hit.node), hit.level)
-
-
-def placed(path: str, code: str, message: str, span: Span, level: Level | None = None) -> Finding:
-    """A finding at a place."""
-    return Finding(
-        path=path, code=code, level=level or BY_CODE[code].level, message=message, line=span.line, column=span.column,
-        end_line=span.end_line, end_column=span.end_column, cell=span.cell,
-    )  # fmt: skip
-
-
-def about(
-    source: Source, comments: Iterable[Ignore], used: set[tuple[Ignore, str]], codes: frozenset[str]
-) -> Iterator[Finding]:
-    """SRC898 and SRC899. A code that was not asked for cannot be told to be unused."""
-    for comment in comments:
-        span = source.place(comment.line, comment.column, comment.line, comment.end_column)
-        if not comment.codes or not comment.reason:
-            what = "no code in brackets" if not comment.codes else "no reason after the brackets"
-            yield placed(source.path, "SRC898", f"{BY_CODE['SRC898'].title}: {what}", span)
-        for code in comment.codes:
-            if code not in BY_CODE:
-                yield placed(source.path, "SRC899", f"{BY_CODE['SRC899'].title}: there is no check {code}", span)
-            elif code in codes and (comment, code) not in used:
-                yield placed(source.path, "SRC899", f"{BY_CODE['SRC899'].title}: no {code} here", span)
+    return placed(source.path, hit.code, worded(hit.code, hit.detail), source.span(hit.node), hit.level)
 
 
 __all__ = ["BY_CODE", "CHECKS", "Check", "Finding", "Level", "lint"]

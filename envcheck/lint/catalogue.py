@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from envcheck.lint.catalogue_containers import CONTAINER_CHECKS
 from envcheck.lint.finding import Check, Level
 
 ISSUES = "https://github.com/google-ai-edge/mediapipe/issues"
@@ -20,7 +21,7 @@ with vision.FaceLandmarker.create_from_options(options) as landmarker:
 CHECKS: tuple[Check, ...] = (
     Check(
         code="SRC800",
-        title="this file cannot be read as Python",
+        title="this file cannot be read",
         because="What cannot be parsed was not checked; other files were.",
         remedy="Correct the file, or leave it out.",
         url="https://docs.python.org/3/reference/lexical_analysis.html",
@@ -182,6 +183,7 @@ CHECKS: tuple[Check, ...] = (
         "except (RuntimeError, NotImplementedError):\n    landmarker = vision.FaceLandmarker.create_from_options(cpu_options)",
         url=f"{ISSUES}/5503",
     ),
+    *CONTAINER_CHECKS,
     Check(
         code="SRC898",
         title="an ignore without a reason or without codes",

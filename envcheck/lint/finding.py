@@ -26,6 +26,8 @@ class Check:
     remedy: str
     url: str
     level: Level = Level.WARNING
+    language: str = "python"
+    """That of the remedy."""
 
 
 class Hit(NamedTuple):

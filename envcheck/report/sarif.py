@@ -31,7 +31,7 @@ def render(findings: Sequence[Finding]) -> str:
 
 def rule(check: Check) -> dict[str, object]:
     """One check."""
-    markdown = f"{check.because}\n\n```python\n{check.remedy}\n```\n\n[Source]({check.url})"
+    markdown = f"{check.because}\n\n```{check.language}\n{check.remedy}\n```\n\n[Source]({check.url})"
     return {
         "id": check.code,
         "shortDescription": {"text": check.title},

@@ -84,7 +84,7 @@ def test_standard_input_is_read(lint: Lint) -> None:
     [
         (("missing.py",), 2, "there is no missing.py"),
         ((), 2, "Missing argument"),
-        (("empty",), 3, "no Python file or notebook in empty"),
+        (("empty",), 3, "no Python file, notebook, Dockerfile, compose file or script in empty"),
         (("-", "--format", "xml"), 2, "--format 'xml'"),
         (("-", "--select", "SRC804,XYZ"), 2, "'XYZ' is no code of lint"),
         (("-", "--ignore", ""), 2, "is no code of lint"),

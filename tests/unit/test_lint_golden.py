@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from envcheck.lint import BY_CODE, Finding, lint
+from envcheck.lint.catalogue_containers import CONTAINER_CHECKS
 
 HOME = Path(__file__).parents[1] / "golden" / "lint"
 CASES = sorted(HOME.glob("*.txt"))
@@ -52,4 +53,5 @@ def test_every_bad_snippet_has_a_healthy_twin_and_there_are_enough() -> None:
 def test_every_check_is_found_somewhere() -> None:
     seen = {code for path in CASES for _, code, _ in expected(path.read_text(encoding="utf-8"))}
 
-    assert seen | UNREADABLE_OR_ABOUT_COMMENTS == set(BY_CODE)
+    of_containers = {check.code for check in CONTAINER_CHECKS}
+    assert seen | UNREADABLE_OR_ABOUT_COMMENTS | of_containers == set(BY_CODE)

@@ -1,0 +1,3 @@
+FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04
+RUN apt-get update && apt-get install -y python3-pip libegl1 libgles2 libgl1 libglib2.0-0 && pip install mediapipe==1.2.2 torch
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics

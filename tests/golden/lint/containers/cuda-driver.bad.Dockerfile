@@ -1,0 +1,4 @@
+# driver 470
+# -> SRC837@1
+FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04
+RUN apt-get update

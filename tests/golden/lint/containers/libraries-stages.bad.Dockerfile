@@ -1,0 +1,6 @@
+FROM python:3.12-slim AS builder
+RUN apt-get update && apt-get install -y libegl1 libgles2 libgl1 libglib2.0-0
+# -> SRC831@31 SRC832@31
+RUN /opt/venv/bin/pip install mediapipe==1.2.2
+FROM python:3.12-slim
+COPY --from=builder /opt/venv /opt/venv

@@ -69,6 +69,7 @@ def run(job: Job, progress: Progress) -> list[Evidence]:
 def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: list[Evidence]) -> None:
     """Build everything, then measure one cell after the other into `finished`."""
     foreseen = [job.foresee(cell.axes) for cell in job.cells]
+    check_plans(job, foreseen)
     builds = [
         pool.submit(build, job, cell, progress) if to_be_run(state, preflight=job.preflight) else None
         for cell, state in zip(job.cells, foreseen, strict=True)
@@ -78,6 +79,13 @@ def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: li
             one.exception()
     for cell, state, one in zip(job.cells, foreseen, builds, strict=True):
         finished.append(measure(job, cell, state, one, progress))
+
+
+def check_plans(job: Job, foreseen: Sequence[Foresight]) -> None:
+    """Raise UsageError for a setting or an axis that no plan can be made of, before anything is built."""
+    for cell, state in zip(job.cells, foreseen, strict=True):
+        if to_be_run(state, preflight=job.preflight):
+            job.backends[cell.axes.backend].resolve(cell.axes)
 
 
 def to_be_run(foresight: Foresight, *, preflight: bool) -> bool:

@@ -127,8 +127,8 @@ class Conda:
     # --- py-rattler ------------------------------------------------------------------------------------------------
 
     def _solve(self, axes: Axes) -> Step:
-        options = [word for channel in self.settings.channels for word in ("--channel", channel)]
-        options += [word for package in self.virtual_packages(axes) for word in ("--virtual", package)]
+        options = [f"--channel={channel}" for channel in self.settings.channels]
+        options += [f"--virtual={package}" for package in self.virtual_packages(axes)]
         written = ("--explicit", explicit_name(self.subdir), "--lock", PIXI)
         argv = (*_MODULE, "solve", "--subdir", self.subdir, *options, *written, *self.specs(axes))
         return Step("solving conda packages", argv, deadline_s=_SOLVE_S)
@@ -142,7 +142,7 @@ class Conda:
     def _solve_by_program(self, axes: Axes, program: str) -> tuple[Step, ...]:
         """Made once to see what is chosen; a second time, from its cache, for good."""
         solved = f"{ROOT}/solved"
-        channels = [word for channel in self.settings.channels for word in ("--channel", channel)]
+        channels = [f"--channel={channel}" for channel in self.settings.channels]
         create = (program, "create", "--yes", "--prefix", solved, "--override-channels", *channels, *self.specs(axes))
         listed = (*_MODULE, "list", "--subdir", self.subdir, "--prefix", solved, "--out", explicit_name(self.subdir))
         return (

@@ -11,6 +11,10 @@ from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, foreseen, on_verd
 WITH_GPU = "Linux x86_64: 0.10.8 to 0.10.21, 0.10.33, 0.10.35, 1.0.1 and later; Linux aarch64: 1.0.1 and later"
 CHOOSE_GPU_WHEEL = f"pip install 'mediapipe>=1.0.1'    # wheels with GPU code: {WITH_GPU}"
 
+ASK_ANOTHER_INDEX = (
+    "Check the network; name a mirror with UV_INDEX_URL or PIP_INDEX_URL, a folder of wheels with PIP_FIND_LINKS."
+)
+
 
 def no_gpu_code(case: Case) -> str | None:
     """Foreseen by the table, or said by MediaPipe itself."""
@@ -61,6 +65,16 @@ def install_python(case: Case) -> str:
     """The command that brings the Python this cell asks for."""
     wanted = case.evidence.cell.axes.python or "VERSION"
     return f"uv python install {wanted}    # or install it with your system's packages, or change axes.python"
+
+
+def ask_elsewhere(case: Case) -> str:
+    """Where else to ask; a conda cell has channels besides the index."""
+    conda = case.evidence.cell.axes.backend == "conda"
+    return (
+        f"{ASK_ANOTHER_INDEX}\nFor conda packages name a mirror's address in backends.conda.channels."
+        if conda
+        else ASK_ANOTHER_INDEX
+    )
 
 
 def cpu_fails(case: Case) -> str | None:
@@ -114,10 +128,11 @@ BUILD = (
     ),
     Rule(
         code="MPP408",
-        title="the package index does not answer",
+        title="the package index or channel does not answer",
         see=built("unavailable"),
         because="The environment could not be resolved or fetched; a retry, or another index, may mend that.",
-        remedy="Check the network; name a mirror with UV_INDEX_URL or PIP_INDEX_URL, a folder of wheels with PIP_FIND_LINKS.",
+        remedy=ASK_ANOTHER_INDEX,
+        fix=ask_elsewhere,
         url="https://docs.astral.sh/uv/concepts/indexes/",
         status=Status.UNKNOWN,
     ),

@@ -89,7 +89,7 @@ def test_a_value_that_is_no_version_is_a_usage_error(axes: Axes) -> None:
 
 
 def test_channels_are_asked_in_the_order_of_the_matrix() -> None:
-    assert "--channel first --channel file:///second" in words(set_up(channels=("first", "file:///second")), cell())
+    assert "--channel=first --channel=file:///second" in words(set_up(channels=("first", "file:///second")), cell())
 
 
 def test_cuda_comes_from_the_channels_and_not_as_a_wheel() -> None:
@@ -136,7 +136,7 @@ def test_a_driver_in_no_table_is_a_usage_error() -> None:
 
 def test_without_a_driver_there_is_no_cuda_for_the_solver() -> None:
     assert "__cuda" not in words(set_up(), cell(cuda="12.8"))
-    assert "--virtual __cuda=12.8=0" in words(set_up(served="12.8"), cell())
+    assert "--virtual=__cuda=12.8=0" in words(set_up(served="12.8"), cell())
 
 
 def test_a_backend_is_set_up_by_matrix_and_host() -> None:

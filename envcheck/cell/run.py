@@ -117,4 +117,4 @@ def drive(
 
 def frames_for(worker: Worker) -> int:
     """Frames that take the worker about LOOK_MS."""
-    return int(min(60, max(FEWEST_FRAMES, LOOK_MS / max(0.1, median(worker.warmup[-10:])))))
+    return int(min(60, max(FEWEST_FRAMES, LOOK_MS / max(0.1, worker.pace_ms, median(worker.warmup[-10:])))))

@@ -62,6 +62,8 @@ class Worker:
     asked_at: float = 0.0
     wall_ms: float = 0.0
     """Frames last asked for, when, and how long the answer took by this process' clock."""
+    pace_ms: float = 0.0
+    """Time per frame at the end of the warm-up, by this process' clock."""
 
     @property
     def conversation(self) -> Conversation:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from envcheck.errors import UsageError
+from envcheck.outcomes import Completed
 from envcheck.process import run
 from envcheck.record import Record
 
@@ -142,6 +143,11 @@ def exists(path: Path) -> bool:
 def identify(python: Path, env: Mapping[str, str], deadline_s: float) -> Identity:
     """Ask an interpreter who it is. Raises UsageError for what is no Python, or one that is too old."""
     done = run([str(python), "-E", "-s", "-B", "-c", IDENTIFY], env=env, deadline_s=deadline_s)
+    return identity_in(done, str(python))
+
+
+def identity_in(done: Completed, python: str) -> Identity:
+    """What an interpreter that was given IDENTIFY has answered. Raises UsageError."""
     lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
     try:
         identity = msgspec.json.decode(lines[-1] if lines else "", type=Identity)

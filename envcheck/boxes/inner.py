@@ -28,19 +28,18 @@ class InnerBox(Box):
 
     mark: str = ""
 
-    def host_pid(self, proc: Path = Path("/proc"), run: Run = process.run) -> int | None:
+    def host_pid(self, proc: Path = Path("/proc"), run: Run = process.run) -> int | None:  # noqa: ARG002 - as Box
         """The oldest process of the container that bears the mark: the one that was started, not what copied it."""
         return next(iter(sorted(self.processes(proc), key=lambda pid: tick(pid, proc))), None)
 
     def remove(self, run: Run = process.run) -> None:
         """End the program. Where this machine may not, the whole container goes."""
-        for pid in self.processes(Path("/proc")):
-            try:
+        try:
+            for pid in self.processes(Path("/proc")):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            except PermissionError:
-                run([*self.words, "rm", "--force", "--volumes", self.name], deadline_s=DEADLINE_S, env=self.env)
-                return
+        except PermissionError:
+            run([*self.words, "rm", "--force", "--volumes", self.name], deadline_s=DEADLINE_S, env=self.env)
 
     def processes(self, proc: Path) -> Iterator[int]:
         """Processes of the container that bear the mark, as this machine numbers them."""

@@ -43,6 +43,9 @@ FAILED_BUILDS = {
     "no-interpreter": Verdict.BROKEN,
     "unavailable": Verdict.UNKNOWN,
     "failed": Verdict.BROKEN,
+    "no-python": Verdict.BROKEN,
+    "other-architecture": Verdict.IMPOSSIBLE,
+    "not-started": Verdict.BROKEN,
 }
 
 

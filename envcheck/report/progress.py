@@ -65,6 +65,13 @@ class Progress:
             else:
                 self.tasks[name] = self.live.add_task(f"{name}: {label}", total=None)
 
+    def tell(self, text: str) -> None:
+        """Something that is to stay on the screen."""
+        if self.live is not None:
+            self.live.console.print(text, markup=False, highlight=False)
+        else:
+            self.say("envcheck", text)
+
     def done(self, name: str) -> None:
         """`name` is finished; its line goes away."""
         with self.lock:

@@ -15,6 +15,10 @@ driver's management interface; what came out of the work."""
 
 DRIVER_WORD = re.compile(r"\bNVIDIA (?P<version>\d+(\.\d+)+)")
 
+BY_ITS_OWN_ACCOUNT = (
+    "by the image's own account; only the kernel's is believed, which is shown to root on the engine's machine"
+)
+
 Sign = Callable[[WorkerRun], tuple[Says, str]]
 
 
@@ -28,6 +32,8 @@ def contrasted(evidence: Evidence, witness: tuple[str, str, str], sign: Sign) ->
     on_gl = nativelog.ran_on_gl(nativelog.calculators(evidence.gpu.log))
     if says is Says.HARDWARE and not on_gl and sign(evidence.cpu)[0] is Says.HARDWARE:
         return Witness(name, Says.NOTHING, f"{saw}; the CPU worker shows the same", needs, origin)
+    if says is Says.HARDWARE and evidence.image is not None and evidence.gpu.looked_from != "outside":
+        return Witness(name, Says.CANNOT_KNOW, f"{saw}, {BY_ITS_OWN_ACCOUNT}", needs, origin)
     return Witness(name, says, saw, needs, origin)
 
 

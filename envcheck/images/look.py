@@ -1,0 +1,99 @@
+"""What an engine tells of an image without starting anything: `image inspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from envcheck import process
+from envcheck.boxes import Engine
+from envcheck.boxes.engine import kernel_name
+from envcheck.errors import InfrastructureError, UsageError
+
+DEADLINE_S = 60.0
+QUOTE = 300
+
+
+@dataclass(frozen=True)
+class Config:
+    """An image's configuration: what a container of it would be given."""
+
+    reference: str
+    id: str
+    digests: tuple[str, ...] = ()
+    system: str = "linux"
+    architecture: str = ""
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    folder: str = "/"
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def platform(self) -> str:
+        """Such as linux/amd64."""
+        return f"{self.system}/{self.architecture}"
+
+
+def inspect(engine: Engine, reference: str, env: Mapping[str, str]) -> Config:
+    """The configuration of an image that is here. Raises UsageError for one that is not."""
+    if not reference.strip() or reference.startswith("-"):
+        raise UsageError(f"--image {reference!r} is no name of an image", remedy="Such as --image my-app:latest")
+    done = process.run(engine.command("image", "inspect", reference), env=env, deadline_s=DEADLINE_S)
+    told = decoded(done.stdout)
+    if told is not None:
+        return config_of(reference, told)
+    said = " ".join(done.stderr.decode("utf-8", "replace").split())[:QUOTE]
+    if done.started and any(words in said.lower() for words in ("no such image", "not known", "invalid reference")):
+        raise UsageError(
+            f"--image {reference}: {engine.kind} has no such image here",
+            remedy=f"Fetch it first: {engine.words[0]} pull {reference}",
+        )
+    raise InfrastructureError(f"{engine.kind} does not tell of image {reference}: {said or done.describe()}")
+
+
+def decoded(answer: bytes) -> Mapping[str, Any] | None:
+    """The one object of the answer; None where there is none."""
+    try:
+        told = msgspec.json.decode(answer.strip() or b"null")
+    except msgspec.MsgspecError:
+        return None
+    return told[0] if isinstance(told, list) and told and isinstance(told[0], dict) else None
+
+
+def config_of(reference: str, told: Mapping[str, Any]) -> Config:
+    """Docker's and Podman's answers have the same names."""
+    found = told.get("Config")
+    config: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    pairs = (str(pair).partition("=") for pair in listed(config, "Env"))
+    return Config(
+        reference=reference,
+        id=str(told.get("Id") or ""),
+        digests=listed(told, "RepoDigests"),
+        system=str(told.get("Os") or "linux"),
+        architecture=str(told.get("Architecture") or ""),
+        user=str(config.get("User") or ""),
+        entrypoint=listed(config, "Entrypoint"),
+        command=listed(config, "Cmd"),
+        folder=str(config.get("WorkingDir") or "/"),
+        variables={name: value for name, _, value in pairs if name},
+    )
+
+
+def listed(told: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of words, empty where there is none."""
+    found = told.get(name)
+    return tuple(map(str, found)) if isinstance(found, list) else (found,) if isinstance(found, str) else ()
+
+
+def other_architecture(config: Config, engine: Engine) -> str:
+    """Why programs of this image are none for the engine's machine, or an empty text."""
+    if config.system not in ("", "linux"):
+        return f"the image is for {config.system}, and {engine.kind} runs Linux containers here"
+    inside = kernel_name(config.architecture)
+    if not inside or not engine.architecture or inside == kernel_name(engine.architecture):
+        return ""
+    return f"the image is for {config.platform}, and {engine.kind}'s machine is {engine.architecture}"

@@ -1,0 +1,137 @@
+"""Images that envcheck builds to judge them: labelled with their run, and removed when it is over."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envcheck import process
+from envcheck.boxes import Engine, run_label
+from envcheck.boxes.lifecycle import decoded, is_gone
+from envcheck.errors import UsageError
+from envcheck.model import Build
+from envcheck.redact import redact
+from envcheck.report.progress import Progress
+
+if TYPE_CHECKING:
+    from envcheck.images.judging import ImageRequest
+
+LABEL = "envcheck.scratch"
+"""Every image of ours that is to go again carries it; its value names the run it belongs to."""
+NAME = "envcheck-scratch"
+BUILD_S = 3600.0
+REMOVE_S = 120.0
+LOG_LIMIT = 200_000
+
+
+class BuildFailedError(Exception):
+    """The engine could not build; the text is its log."""
+
+    def __init__(self, log: str) -> None:
+        super().__init__(log)
+        self.log = log
+
+
+@contextmanager
+def built(request: ImageRequest, engine: Engine, progress: Progress) -> Iterator[str | Build]:
+    """The image to judge: the one that is named, or one that is built now and removed after. A Build that failed."""
+    if request.dockerfile is None:
+        yield str(request.reference)
+        return
+    folder, file = place_of(request.dockerfile)
+    env, say = request.check.env, progress.of("envcheck")
+    say(f"building {file}")
+    tag = fresh_tag()
+    options = ("--file", str(file), *request.build_options)
+    try:
+        build(engine, folder, tag, options, env)
+    except BuildFailedError as error:
+        yield Build(outcome="failed", because=cause_in(error.log), log=redact(error.log[-LOG_LIMIT:], env))
+        return
+    finally:
+        progress.done("envcheck")
+    try:
+        yield tag
+    finally:
+        if request.keep:
+            progress.tell(f"kept: {tag}")
+        elif not process.stopped():
+            remove(engine, [tag], env)
+
+
+def place_of(given: Path) -> tuple[Path, Path]:
+    """The folder that is the build's context, and its Dockerfile. Raises UsageError."""
+    if given.is_file():
+        return given.parent, given
+    if not given.is_dir():
+        raise UsageError(f"--dockerfile {given}: no such folder", remedy="Name a folder with a Dockerfile.")
+    for name in ("Dockerfile", "Containerfile"):
+        if (given / name).is_file():
+            return given, given / name
+    raise UsageError(f"--dockerfile {given}: no Dockerfile in this folder", remedy="Name a folder with a Dockerfile.")
+
+
+def fresh_tag() -> str:
+    """A name that no other image has."""
+    return f"{NAME}:{secrets.token_hex(6)}"
+
+
+def build(engine: Engine, context: Path, tag: str, options: Sequence[str], env: Mapping[str, str]) -> None:
+    """Build an image. Raises BuildFailedError with the log."""
+    words = ("build", "--force-rm", "--label", f"{LABEL}={run_label()}", "--tag", tag, *options, str(context))
+    done = process.run(engine.command(*words), env=env, deadline_s=BUILD_S)
+    if not done.succeeded:
+        log = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip()
+        raise BuildFailedError(f"{log}\n{done.describe()}" if log else done.describe())
+
+
+def cause_in(log: str) -> str:
+    """The line of a build's log that tells why it failed."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if "error" in line.lower() or "returned a non-zero code" in line]
+    return f"the image could not be built: {(telling or lines or ['no log'])[-1][:400]}"
+
+
+def remove(engine: Engine, names: Sequence[str], env: Mapping[str, str]) -> None:
+    """Remove images; one that is gone already is no error."""
+    if names:
+        process.run(engine.command("image", "rm", "--force", *names), env=env, deadline_s=REMOVE_S)
+
+
+def sweep(engine: Engine, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Remove the images that runs which are gone have left; their names."""
+    return removed(engine, env, LABEL, gone=True)
+
+
+def remove_of_this_run(engine: Engine, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Remove the images that this run has left, as after an interruption; their names."""
+    return removed(engine, env, f"{LABEL}={run_label()}", gone=False)
+
+
+def removed(engine: Engine, env: Mapping[str, str], label: str, *, gone: bool) -> tuple[str, ...]:
+    """Remove the images of a label, or those of them whose run is gone."""
+    listing = engine.command("image", "ls", "--quiet", "--no-trunc", "--filter", f"label={label}")
+    found = sorted(set(process.run(listing, env=env, deadline_s=60.0).stdout.decode("ascii", "replace").split()))
+    if not found:
+        return ()
+    told = decoded(process.run(engine.command("image", "inspect", *found), env=env, deadline_s=60.0).stdout)
+    chosen = [one for one in told if not gone or is_gone(label_of(one))]
+    names = tuple(name_of(one) for one in chosen)
+    remove(engine, names, env)
+    return names
+
+
+def label_of(told: Mapping[str, Any]) -> str:
+    """The run that an image belongs to."""
+    config = told.get("Config")
+    labels = config.get("Labels") if isinstance(config, dict) else None
+    return str(labels.get(LABEL) or "") if isinstance(labels, dict) else ""
+
+
+def name_of(told: Mapping[str, Any]) -> str:
+    """The image's tag, or its identifier where it has none."""
+    tags = told.get("RepoTags")
+    return str(tags[0]) if isinstance(tags, list) and tags else str(told.get("Id"))

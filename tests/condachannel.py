@@ -152,7 +152,16 @@ def make(channel: Path, interpreter: str, work: Path) -> None:
         Package("cuda-version", version, constrains=wanted, subdir="noarch").write(channel)
     Package("cudatoolkit", "11.8.0", depends=("__cuda >=11", "cuda-version 11.8.*")).write(channel)
     Package("cuda-cudart", "12.8.90", depends=("__cuda >=12", "cuda-version >=12.8,<12.9")).write(channel)
+    if library := system_library("libEGL.so.1"):
+        Package("libegl", "1.7.0", files={"lib/libEGL.so.1": library}).write(channel)
     index(channel)
+
+
+def system_library(name: str) -> Path | None:
+    """A library of this machine."""
+    folders = (Path("/usr/lib"), Path("/lib"))
+    found = (path for folder in folders for path in (folder / name, *folder.glob(f"*-linux-gnu/{name}")))
+    return next((path.resolve() for path in found if path.exists()), None)
 
 
 def index(channel: Path) -> None:

@@ -171,7 +171,8 @@ def of_docker(words: tuple[str, ...], told: Mapping[str, Any], around: Surroundi
         version=str(told["ServerVersion"]),
         rootless=any("rootless" in option for option in security),
         architecture=str(told.get("Architecture") or ""),
-        buildkit="buildx" in plugins,
+        # Clients before 23, which do not tell their version here, have BuildKit built in.
+        buildkit="buildx" in plugins or not client.get("Version"),
         gpu=gpu_of_docker(told, around),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from envcheck.lint import compose, imagechecks, kinds, runlines
 from envcheck.lint.finding import Finding
@@ -25,7 +25,7 @@ def lint(
     """The findings of one file of a known kind."""
     try:
         text = decoded(path, data)
-        spots = list(dict.fromkeys(faults(text, kind, version, driver, beside)))
+        spots = once(faults(text, kind, version, driver, beside))
     except Unreadable as error:
         return [unreadable(path, error)]
     return judged(text, [spot for spot in spots if spot.code in codes], codes)
@@ -37,6 +37,11 @@ def faults(text: Text, kind: str, version: tuple[int, ...] | None, driver: str, 
         return imagechecks.faults(text, beside, version, driver)
     reader = compose.faults if kind == kinds.COMPOSE else runlines.faults
     return reader(text, beside, version is not None)
+
+
+def once(spots: Iterable[Spot]) -> list[Spot]:
+    """Each fault once: services that share a part of a file share its faults."""
+    return list({(spot.code, spot.start, spot.end, spot.detail): spot for spot in spots}.values())
 
 
 def judged(text: Text, spots: list[Spot], codes: frozenset[str]) -> list[Finding]:

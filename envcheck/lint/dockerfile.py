@@ -22,6 +22,7 @@ KEYWORDS = frozenset(
 )
 DIRECTIVE = re.compile(r"#\s*(?P<name>[A-Za-z]+)\s*=\s*(?P<value>\S+)\s*$")
 HEREDOC = re.compile(r"(?<!<)<<(?P<dash>-?)\s*(?P<quote>[\"']?)(?P<name>[A-Za-z_][\w.]*)(?P=quote)")
+MOST_STAGES = 200
 WITH_HEREDOC = frozenset(("RUN", "COPY", "ADD"))
 FLAG = re.compile(r"\s*--(?P<name>[a-z-]+)(?:=(?P<value>\S*))?(?=\s|$)")
 PAIR = re.compile(r"\s*(?P<name>[^\s=]+)=(?P<value>(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.|[^\s\"'\\])*)")
@@ -166,6 +167,8 @@ def stages(text: Text, found: list[Instruction]) -> list[Stage]:
             contents[-1].append(one)
         elif one.keyword == "ARG":
             given.update(pairs(one, given))
+    if len(heads) > MOST_STAGES:
+        raise Unreadable(f"has more than {MOST_STAGES} stages: it was not read")
     if not heads:
         raise Unreadable("has no FROM: it is no Dockerfile")
     return [head._replace(body=tuple(body)) for head, body in zip(heads, contents, strict=True)]

@@ -77,8 +77,11 @@ def image_of(text: Text, beside: Beside, target: str = "") -> Image:
         platform=next((one.platform for one in chain if one.platform), ""),
     )  # fmt: skip
     image.extents = [(one.start, one.end) for one in written]
+    taken: set[int] = set()
     for one in chain:
-        Reader(image, one, every, beside).read()
+        reader = Reader(image, one, every, beside)
+        reader.taken = taken
+        reader.read()
     return image
 
 
@@ -103,6 +106,8 @@ class Reader:
         self.image, self.stage, self.every, self.beside, self.depth = image, stage, every, beside, depth
         self.known = {name: value for name, (value, _, _) in image.env.items()}
         self.sources: list[str] = []
+        self.taken: set[int] = set()
+        """Stages whose Python packages were copied: each is read once."""
 
     def read(self) -> None:
         """All instructions, in their order."""
@@ -148,11 +153,14 @@ class Reader:
 
     def take_python(self, stage: Stage) -> None:
         """The Python packages of another stage."""
-        if stage is self.stage:
+        if stage is self.stage or id(stage) in self.taken:
             return
+        self.taken.add(id(stage))
         other = Image(base=self.image.base, name="", origin=stage.origin, platform="")
         for one in chain_of(stage, self.every):
-            Reader(other, one, self.every, self.beside, self.depth + 1).read()
+            reader = Reader(other, one, self.every, self.beside, self.depth + 1)
+            reader.taken = self.taken
+            reader.read()
         self.image.python.update(other.python)
         self.image.bare |= other.bare
         self.image.removed |= other.removed

@@ -9,8 +9,10 @@ PYTHON, DOCKERFILE, COMPOSE, SHELL = "python", "dockerfile", "compose", "shell"
 
 OF_DOCKER = re.compile(r"(?:docker|container)file(?:[.-][\w.-]+)?|[\w.-]+\.(?:docker|container)file", re.IGNORECASE)
 NO_DOCKERFILE = re.compile(
-    r"\.(?:dockerignore|containerignore|j2|jinja2?|tmpl|template|tpl|in|erb|m4|mustache|py|md|sh|txt|bak|orig)$"
+    r"\.(?:dockerignore|containerignore|j2|jinja2?|tmpl|template|tpl|in|erb|m4|mustache|bak|orig|pyc?|md|rst|sh|txt|js|ts"
+    r"|css|html?|json|map|ya?ml|toml|vim|rb|go|php|patch|diff|svg|png)$"
 )
+"""Names that begin like a Dockerfile's, and are templates or something else."""
 OF_COMPOSE = re.compile(r"(?:docker-|podman-)?compose[\w.-]*\.ya?ml|[\w.-]+\.compose\.ya?ml", re.IGNORECASE)
 OF_MAKE = re.compile(r"(?:GNU)?[Mm]akefile|.*\.mk")
 OF_SHELL = (".sh", ".bash")

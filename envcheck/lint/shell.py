@@ -10,7 +10,7 @@ from envcheck.lint.textual import Words
 
 TOKEN = re.compile(
     r"(?P<blank>[ \t\r]+|\\\n)|(?P<end>&&|\|\||;;|[;&|\n(){}])|(?P<redirect>[0-9]?(?:<<<|<<-?|>>|>&|<&|[<>]))"
-    r"|(?P<comment>\#[^\n]*)|(?P<text>[^\s'\"\\;&|<>(){}#$`]+|\$\([^()]*\)|\$\{[^{}]*\}|\#)"
+    r"|(?P<comment>\#[^\n]*)|(?P<text>[^\s'\"\\;&|<>(){}#$`]+|\$\w+|\$\([^()]*\)|\$\{[^{}]*\}|\#)"
     r"|(?P<single>'[^']*'?)|(?P<double>\"(?:[^\"\\]|\\.)*\"?)|(?P<escape>\\.?)|(?P<back>`[^`]*`?)|(?P<other>.)",
     re.DOTALL,
 )

@@ -40,9 +40,17 @@ def validate_venv(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def validate_conda(session: nox.Session) -> None:
-    """The same, cells of the conda backend only: needs no conda, py-rattler is installed into the session."""
+    """The same, cells of the conda backend only, of the matrix that is named (-- --matrix FILE) or of the example."""
     session.install("-e", ".[conda,video]", silent=True)
-    envcheck(session, "validate", "--backend", "conda")
+    named = any(argument.startswith("--matrix") for argument in session.posargs)
+    session.run(
+        "envcheck",
+        "validate",
+        "--backend",
+        "conda",
+        *(() if named else ("--matrix", "examples/matrix-conda.yaml")),
+        *session.posargs,
+    )
 
 
 @nox.session(default=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from envcheck import backends, condaenv
 from envcheck.compat import newest_cuda
 from envcheck.errors import UsageError
-from envcheck.matrix import Backends
+from envcheck.matrix import Backends, load, select
 from envcheck.matrix import Conda as CondaSettings
 from envcheck.model import Axes, Host, Nvml, Unread
 from envcheck.plan import Backend, render
@@ -180,6 +180,14 @@ V3 = f"{V2} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave"
 )
 def test_the_level_of_a_cpu(machine: str, flags: str, expected: str) -> None:
     assert archspec(machine, flags) == expected
+
+
+def test_the_example_has_each_cell_in_both_kinds_of_environment() -> None:
+    example = load(Path(__file__).parents[2] / "examples/matrix-conda.yaml")
+
+    ids = [cell.id for cell in select(example)]
+
+    assert ids == [f"{backend}-py3.11-mp{one}" for backend in ("venv", "conda") for one in ("0.10.21", "1.2.2")]
 
 
 # --- settings that cannot be followed ------------------------------------------------------------------------------

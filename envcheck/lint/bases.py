@@ -38,6 +38,9 @@ PYTHON_OF = {
 }  # fmt: skip
 """The python3 of a distribution."""
 
+OLD = re.compile(r"(?:14|16|18|20)\.04|xenial|bionic|focal|stretch|centos:?7|amazonlinux:2(?:$|[.-])")
+"""Systems whose pip or C library does not take the newest wheels: which one they get is not known."""
+
 FEDORAS = ("fedora", "rockylinux", "almalinux", "oraclelinux", "amazonlinux", "centos", "ubi8", "ubi9")
 HUB = re.compile(r"^(?:(?:index\.)?docker\.io/)?(?:library/)?|^(?:public\.ecr\.aws/docker/library/)|^mirror\.gcr\.io/")
 CUDA_TAG = re.compile(

@@ -12,7 +12,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from envcheck.lint.bases import Base, base_of
+from envcheck.lint.bases import OLD, Base, base_of
 from envcheck.lint.dockerfile import Instruction, Stage, instructions, pairs, stages
 from envcheck.lint.installs import Other, Package, Pip, installs, listed, requirement
 from envcheck.lint.shell import Command, Word, commands
@@ -56,6 +56,8 @@ class Image:
     """Where the instructions stand, in the order of the file."""
     sure: bool = True
     complete: bool = True
+    limited: bool = False
+    """A file that could not be read may limit the versions of Python packages."""
     conda: bool = False
     other_python: bool = False
 
@@ -76,6 +78,7 @@ def image_of(text: Text, beside: Beside, target: str = "") -> Image:
         base=base_of(first.image), name=first.image, origin=first.origin,
         platform=next((one.platform for one in chain if one.platform), ""),
     )  # fmt: skip
+    image.limited = OLD.search(first.image) is not None
     image.extents = [(one.start, one.end) for one in written]
     taken: set[int] = set()
     for one in chain:
@@ -165,6 +168,7 @@ class Reader:
         self.image.bare |= other.bare
         self.image.removed |= other.removed
         self.image.complete = self.image.complete and other.complete
+        self.image.limited |= other.limited
 
     def run(self, one: Instruction) -> None:
         """The commands of one RUN."""
@@ -209,9 +213,11 @@ class Reader:
     def pip(self, found: Pip) -> None:
         """The requirements of one call of pip, with those in files."""
         rows = list(found.requirements)
+        self.image.limited |= found.constrained
         for word in found.files:
             wanted, complete = self.file(word.text)
             self.image.complete = self.image.complete and complete
+            self.image.limited |= not complete
             rows += [(one, word) for one in wanted]
         if found.verb == "uninstall":
             for one, _ in rows:

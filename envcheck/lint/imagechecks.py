@@ -140,7 +140,7 @@ def resolved(wanted: Requirement, image: Image, tables: Tables) -> tuple[str, bo
     pins = [one.version for one in wanted.specifier if one.operator in PINNED and "*" not in one.version]
     if pins:
         return pins[0], True
-    fitting = list(candidates(wanted.specifier, image, tables))
+    fitting = [] if image.limited else list(candidates(wanted.specifier, image, tables))
     return (fitting[-1] if fitting else ""), False
 
 

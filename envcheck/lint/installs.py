@@ -18,10 +18,12 @@ WITH_VALUE = frozenset(
     -o -t -c -a --target-release --option --config-file -i --index-url --extra-index-url -f --find-links --target
     --prefix --root --platform --python --python-version --abi --implementation --only-binary --no-binary --timeout
     --retries --cache-dir --trusted-host --cert --proxy --src --progress-bar --upgrade-strategy --config-settings -C
-    --log -p --constraint --repository -X --index --default-index --index-strategy --group --extra --enablerepo
+    --log -p --constraint --constraints --override --overrides --repository -X --index --default-index
+    --index-strategy --group --extra --enablerepo
     """.split()  # noqa: SIM905 (it reads better so)
 )
 SCRIPTS = frozenset(("bash", "sh", "source", ".", "dpkg", "xargs", "ansible-playbook", "rosdep", "playwright"))
+CONSTRAINING = frozenset(("-c", "--constraint", "--constraints", "--override", "--overrides"))
 PIP = re.compile(r"pip(?:3(?:\.\d+)?)?")
 PYTHON = re.compile(r"python(?:3(?:\.\d+)?)?")
 WHEEL = re.compile(r"(?:.*/)?(?P<name>[A-Za-z0-9_.]+)-(?P<version>\d[^-/]*)-[^/]*\.whl")
@@ -44,6 +46,7 @@ class Pip(NamedTuple):
     files: tuple[Word, ...]
     unknown: tuple[Word, ...]
     dependencies: bool
+    constrained: bool
     project: bool
     word: Word
 
@@ -147,9 +150,9 @@ def pip_of(verb: str, place: Word, rest: Sequence[Word]) -> Pip:
     if verb == "sync":
         files += [word for word in unknown if word.text.endswith(".txt")]
     alone = {word.text for word in rest}
-    return Pip(
-        verb, tuple(requirements), tuple(files), tuple(unknown), "--no-deps" not in alone, project, place
-    )  # fmt: skip
+    constrained = bool(alone & CONSTRAINING)
+    rows = tuple(requirements), tuple(files), tuple(unknown)
+    return Pip(verb, *rows, "--no-deps" not in alone, constrained, project, place)
 
 
 def requirement(text: str) -> Requirement | None:

@@ -267,3 +267,20 @@ def test_any_text_gets_an_answer(pieces: list[str], path: str, tail: bytes) -> N
         for finding in found(path, data, {"Dockerfile": FACEMESH}):
             assert finding.code in BY_CODE
             assert (finding.end_line, finding.end_column) >= (finding.line, finding.column) >= (1, 1)
+
+
+def test_a_file_of_limits_that_cannot_be_read_leaves_the_version_open() -> None:
+    start = "FROM python:3.12-slim\nRUN pip install"
+
+    assert codes("Dockerfile", f"{start} mediapipe opencv-python-headless\n") == ["SRC831", "SRC836"]
+    assert codes("Dockerfile", f"{start} -c limits.txt mediapipe opencv-python-headless\n") == []
+    assert codes("Dockerfile", f"{start} -r requirements.txt mediapipe opencv-python-headless\n") == []
+    assert "SRC831" in codes("Dockerfile", f"{start} -r requirements.txt mediapipe==1.2.2\n")
+
+
+@pytest.mark.parametrize("system", ["ubuntu:18.04", "nvidia/cuda:12.1.0-base-ubuntu20.04", "centos:7"])
+def test_an_old_system_takes_no_new_wheels_and_nobody_knows_which(system: str) -> None:
+    text = f"FROM {system}\nENV NVIDIA_DRIVER_CAPABILITIES=all\nRUN pip install opencv-python-headless torch mediapipe"
+
+    assert codes("Dockerfile", text) == []
+    assert "SRC831" in codes("Dockerfile", f"{text}==1.2.2")

@@ -67,16 +67,17 @@ def doctor(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def tests(session: nox.Session) -> None:
-    """Run the project's own tests: unit, golden and functional ones on real MediaPipe wheels."""
+    """Run the project's own tests: unit, golden, functional ones on real MediaPipe wheels, and the fault corpus."""
     group(session, "test")
-    session.run("pytest", *session.posargs)
+    # A file at a time to each of a few workers: files share what is dear, and much of a test is waiting.
+    session.run("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"], default=False)
 def unit(session: nox.Session) -> None:
     """Run the tests that touch no process, on every supported Python."""
     group(session, "test")
-    session.run("pytest", "tests/unit", "tests/golden", *session.posargs)
+    session.run("pytest", "-n", "auto", "--maxprocesses", "4", "tests/unit", "tests/golden", *session.posargs)
 
 
 @nox.session(default=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from envcheck import environments, process
+from envcheck.boxes import EngineMissingError
 from envcheck.cache import hold
 from envcheck.cell.observe import NvmlSampler
 from envcheck.cell.run import Setting, observe_cell
@@ -85,7 +87,8 @@ def check_plans(job: Job, foreseen: Sequence[Foresight]) -> None:
     """Raise UsageError for a setting or an axis that no plan can be made of, before anything is built."""
     for cell, state in zip(job.cells, foreseen, strict=True):
         if to_be_run(state, preflight=job.preflight):
-            job.backends[cell.axes.backend].resolve(cell.axes)
+            with suppress(EngineMissingError):  # an outcome of these cells alone
+                job.backends[cell.axes.backend].resolve(cell.axes)
 
 
 def to_be_run(foresight: Foresight, *, preflight: bool) -> bool:

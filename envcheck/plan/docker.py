@@ -150,7 +150,7 @@ class Docker:
             return None
         base = next((one for one in images if one is not mine), {})
         injection = self.engine().gpu
-        because = f"{injection.mode}: {injection.because}" if injection.because else injection.mode
+        because = "; ".join(filter(None, (f"{injection.mode}: {injection.because}", injection.remedy)))
         return {"image": str(mine.get("Id") or ""), "base_digest": digest_of(base), "injection": because}
 
     def recipe(self, axes: Axes, lock: str) -> dockerfile.Recipe:

@@ -24,6 +24,8 @@ from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes import nativelog
 
 ANSWER_LIMIT = 1024 * 1024
+CHATTER = 50
+"""Lines that a start-up file of the image's may print before the answer."""
 PASSED = ("GLOG_vmodule", "EGL_LOG_LEVEL")
 """Variables of ours that make native code speak; workers and probes set them."""
 REFUSED = (125, 126, 127)
@@ -145,11 +147,18 @@ def entered(
 def answered(holder: Holder, deadline_s: float) -> Answer | str:
     """What the first process told of itself, or how it failed. Raises NotStartedError."""
     holder.conversation.send(preamble("find_python"), deadline_s)
-    line = holder.conversation.receive_line(deadline_s, ANSWER_LIMIT)
-    if isinstance(line, bytes):
-        return parse(line) or f"answers {line[:80]!r}, which no Python would"
+    strange = b""
+    for _ in range(CHATTER):
+        line = holder.conversation.receive_line(deadline_s, ANSWER_LIMIT)
+        if not isinstance(line, bytes):
+            break
+        if (found := parse(line)) is not None:
+            return found
+        strange = strange or line[:80]
+    else:
+        return f"answers {strange!r} and so on, which no Python would"
     if not isinstance(line, Closed):
-        return line.describe()
+        return f"{line.describe()}{f'; it said {strange!r}' if strange else ''}"
     log = " ".join(" ".join(holder.conversation.stderr_lines().lines).split())[-QUOTE:]
     if line.exit.returncode in REFUSED:
         if any(words in log.lower() for words in NO_PROGRAM) and "device" not in log:

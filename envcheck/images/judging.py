@@ -117,6 +117,11 @@ def first_look(subject: Subject, target: Target, progress: Progress) -> tuple[Ev
     return observe(subject, setting, holder, progress), setting
 
 
+def patience(subject: Subject) -> float:
+    """Seconds that an interpreter may take to start."""
+    return min(START_S, subject.request.check.deadline_s)
+
+
 def tries_of(subject: Subject) -> tuple[str, ...]:
     """The interpreters to try: the one that the user names, or candidates."""
     return (subject.wish.python,) if subject.wish.python else candidates(subject.config)
@@ -134,7 +139,9 @@ def observe(subject: Subject, setting: Setting, holder: Holder | None, progress:
     if holder is None:
         return failed(subject, setting, "other-architecture", other_architecture(config, subject.engine))
     try:
-        with container.entered(holder, config, subject.engine, subject.wish, tries_of(subject), START_S) as room:
+        with container.entered(
+            holder, config, subject.engine, subject.wish, tries_of(subject), patience(subject)
+        ) as room:
             return observe_in(room, subject, setting, progress)
     except NotStartedError as error:
         return failed(subject, setting, "not-started", error.message)
@@ -159,7 +166,7 @@ def search(subject: Subject, setting: Setting, said: str, progress: Progress) ->
         return failed(subject, setting, "no-python", f"{said}; {none}", shell=shell)
     first = container.start(config, subject.engine, subject.wish, found[0], env)
     try:
-        with container.entered(first, config, subject.engine, subject.wish, found, START_S) as room:
+        with container.entered(first, config, subject.engine, subject.wish, found, patience(subject)) as room:
             return observe_in(room, subject, setting, progress)
     except NotStartedError as error:
         return failed(subject, setting, "not-started", error.message, shell=shell)
@@ -176,7 +183,7 @@ def observe_in(room: Room, subject: Subject, setting: Setting, progress: Progres
         image_of(subject), python=python, chosen=chosen.because, pythons=room.answer.pythons, shell=room.answer.shell
     )
     try:
-        identity = room.identify(python, START_S)
+        identity = room.identify(python, patience(subject))
     except UsageError as error:
         return replace(failed(subject, setting, "no-python", error.message), image=record)
     cell = cell_of(subject, identity)

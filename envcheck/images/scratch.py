@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ NAME = "envcheck-scratch"
 BUILD_S = 3600.0
 REMOVE_S = 120.0
 LOG_LIMIT = 200_000
+NOISE = re.compile(r"DEPRECATED|Install the buildx|docs\.docker\.com|returned a non-zero code|^exit status|^exited")
+TELLING = re.compile(r"error|^E: |no module named|not found|denied|cannot|unable", re.IGNORECASE)
 
 
 class BuildFailedError(Exception):
@@ -90,8 +93,8 @@ def build(engine: Engine, context: Path, tag: str, options: Sequence[str], env: 
 
 def cause_in(log: str) -> str:
     """The line of a build's log that tells why it failed."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() or "returned a non-zero code" in line]
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not NOISE.search(line)]
+    telling = [line for line in lines if TELLING.search(line)]
     return f"the image could not be built: {(telling or lines or ['no log'])[-1][:400]}"
 
 

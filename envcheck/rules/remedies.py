@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envcheck.compat import missing_library
 from envcheck.model import Evidence, Finding, Judgement, Status
@@ -49,9 +49,9 @@ class Remedy:
 def remedies(evidence: Evidence, judgement: Judgement, findings: Sequence[Finding]) -> tuple[Remedy, ...]:
     """The remedies of the findings that fail, in their order."""
     case = Case(evidence, judgement)
-    failing = (finding.code for finding in findings if finding.status is Status.FAIL)
-    found = (BY_CODE[code](case) for code in failing if code in BY_CODE)
-    return tuple(remedy for remedy in found if remedy is not None)
+    failing = [finding.code for finding in findings if finding.status is Status.FAIL]
+    found = ((code, look(case)) for code in failing for look in BY_CODE.get(code, ()))
+    return tuple(replace(remedy, code=code) for code, remedy in found if remedy is not None)
 
 
 # --- packages of the system ------------------------------------------------------------------------------------------
@@ -133,11 +133,13 @@ def one_opencv(case: Case) -> Remedy | None:
 
 
 def readable(case: Case) -> Remedy | None:
-    """An environment that the image's user may not read."""
+    """An environment that the image's user, who is not root, may not be able to read."""
     image, cpu = case.evidence.image, case.evidence.cpu
-    closed = cpu.error_type == "PermissionError" or "Permission denied" in cpu.error
-    prefix = posixpath.dirname(posixpath.dirname(image.python)) if image else ""
-    if not closed or prefix in ("", "/") or not SAFE.fullmatch(prefix):
+    if image is None or image.user.partition(":")[0] in ("", "0", "root"):
+        return None
+    closed = cpu.error_type in ("PermissionError", "ModuleNotFoundError", "ImportError") or "denied" in cpu.error
+    prefix = posixpath.dirname(posixpath.dirname(image.python))
+    if not closed or prefix in ("", "/", "/usr") or not SAFE.fullmatch(prefix):
         return None
     return Remedy(code="", title=f"let every user read {prefix}", lines=(f"RUN chmod -R a+rX {prefix}",))
 
@@ -207,41 +209,28 @@ def handed_in(_case: Case) -> Remedy:
     return Remedy(code="", title="hand the GPU in", gpus=True, variables=((CAPABILITIES, "all"),))
 
 
-def of_code(code: str, look: Callable[[Case], Remedy | None]) -> Callable[[Case], Remedy | None]:
-    """The remedy with the code of its finding."""
-
-    def find(case: Case) -> Remedy | None:
-        from dataclasses import replace
-
-        found = look(case)
-        return None if found is None else replace(found, code=code)
-
-    return find
-
-
-_REMEDIES: dict[str, Callable[[Case], Remedy | None]] = {
-    "MPP405": library,
-    "MPP411": library,
-    "EGL215": dispatchers,
-    "MPP401": gpu_wheel,
-    "MPP402": gpu_wheel,
-    "MPP413": mediapipe,
-    "MPP412": requirements,
-    "MPP410": one_opencv,
-    "MPP409": readable,
-    "EGL201": vendor_file,
-    "EGL211": vendor_file,
-    "EGL212": vendor_file,
-    "CTR308": vendor_file,
-    "EGL213": vendor_variables,
-    "EGL217": software,
-    "EGL202": displays,
-    "EGL214": displays,
-    "EGL220": lambda _case: setting({"EGL_PLATFORM": ""}),
-    "CTR301": lambda _case: setting({CAPABILITIES: "all"}),
-    "CTR302": handed_in,
-    "CTR303": lambda _case: setting({VISIBLE: "all", CAPABILITIES: "all"}),
-    "CTR304": lambda _case: setting({"NVIDIA_DISABLE_REQUIRE": "1"}),
+BY_CODE: dict[str, tuple[Callable[[Case], Remedy | None], ...]] = {
+    "MPP405": (library,),
+    "MPP411": (library,),
+    "EGL215": (dispatchers,),
+    "MPP401": (gpu_wheel,),
+    "MPP402": (gpu_wheel,),
+    "MPP413": (readable, mediapipe),
+    "MPP412": (requirements,),
+    "MPP410": (one_opencv,),
+    "MPP409": (readable,),
+    "EGL201": (vendor_file,),
+    "EGL211": (vendor_file,),
+    "EGL212": (vendor_file,),
+    "CTR308": (vendor_file,),
+    "EGL213": (vendor_variables,),
+    "EGL217": (software,),
+    "EGL202": (displays,),
+    "EGL214": (displays,),
+    "EGL220": (lambda _case: setting({"EGL_PLATFORM": ""}),),
+    "CTR301": (lambda _case: setting({CAPABILITIES: "all"}),),
+    "CTR302": (handed_in,),
+    "CTR303": (lambda _case: setting({VISIBLE: "all", CAPABILITIES: "all"}),),
+    "CTR304": (lambda _case: setting({"NVIDIA_DISABLE_REQUIRE": "1"}),),
 }
-BY_CODE = {code: of_code(code, look) for code, look in _REMEDIES.items()}
-"""What mends a finding, by its code."""
+"""What may mend a finding, by its code, the likelier remedy first."""

@@ -40,10 +40,10 @@ def contrasted(evidence: Evidence, witness: tuple[str, str, str], sign: Sign) ->
 def module_versions(evidence: Evidence) -> frozenset[str]:
     """Versions of the NVIDIA kernel module, by all who could say; empty where nobody could.
 
-    NVML's is the driver's own answer; the files under /proc are the kernel's.
+    NVML's is the driver's own answer; the files under /proc are the kernel's. What an image says of them is its own.
     """
     host, facts = evidence.host, evidence.facts
-    module = facts.driver.module if isinstance(facts, Facts) else None
+    module = facts.driver.module if isinstance(facts, Facts) and evidence.image is None else None
     said = (
         host.kernel_driver if isinstance(host.kernel_driver, str) else "",
         module.version if isinstance(module, KernelModule) else "",

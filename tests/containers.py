@@ -40,7 +40,7 @@ def engine() -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
             ["dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "--host", host,
-             "--pidfile", folder / "pid", "--bridge=none", "--iptables=false", "--ip6tables=false"],
+             "--pidfile", folder / "pid", "--iptables=false", "--ip6tables=false"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     try:

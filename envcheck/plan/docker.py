@@ -284,6 +284,7 @@ _BASE = re.compile(
 )
 _DAEMON = re.compile(r"(?i)cannot connect to the docker daemon|permission denied while trying to connect")
 _DISK = re.compile(r"(?i)no space left on device|disk quota exceeded")
+_COMPLAINT = re.compile(rf"{_SAID}E: (?P<line>.+)$")
 _ERROR = re.compile(r"(?mi)^(?:#\d+ )?(?:error|E): ?(?P<line>.+)$")
 
 
@@ -304,7 +305,7 @@ def diagnose(output: str) -> Diagnosis:
     if found := _BASE.search(output):
         return Diagnosis("unavailable", f"the base image cannot be had ({_cut(found[0])})")
     known = venv.diagnose(output)
-    told = _ERROR.search(output)
+    told = _COMPLAINT.search(output) or _ERROR.search(output)
     return Diagnosis("failed", _cut(told["line"])) if known.outcome == "failed" and told else known
 
 

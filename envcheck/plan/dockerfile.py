@@ -88,7 +88,8 @@ def _run(recipe: Recipe, commands: Iterator[str]) -> Iterator[str]:
         mounts += ["--mount=type=cache,target=/var/cache/apt,sharing=locked"]
         mounts += ["--mount=type=cache,target=/var/lib/apt/lists,sharing=locked"]
     if recipe.certificates:
-        mounts += [f"--mount=type=secret,id={SECRET},target=/run/secrets/{SECRET}"]
+        # readable for the user _apt, who fetches
+        mounts += [f"--mount=type=secret,id={SECRET},target=/run/secrets/{SECRET},mode=0444"]
     yield " ".join(["RUN", *mounts, "set -eu; \\"])
     listed = list(commands)
     for command in listed[:-1]:

@@ -2,8 +2,8 @@
 
     python bench/check_image.py IMAGE PREFIX [ROUNDS]
 
-IMAGE and PREFIX hold the same MediaPipe. Rounds alternate; the median of each is compared. Mesa's shader cache is off on
-both sides, because a read-only image has none.
+IMAGE and PREFIX hold the same MediaPipe. Rounds alternate; the median of each is compared. Mesa's shader cache is off
+on both sides, because a read-only image has none.
 """
 
 from __future__ import annotations

@@ -39,6 +39,18 @@ def validate_venv(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def validate_docker(session: nox.Session) -> None:
+    """The same, cells of the docker backend only: needs Docker or Podman; name a matrix with -- --matrix FILE."""
+    envcheck(session, "validate", "--backend", "docker")
+
+
+@nox.session(default=False)
+def prune(session: nox.Session) -> None:
+    """List what envcheck has built and kept, with its size; -- --yes removes what no run uses."""
+    envcheck(session, "prune")
+
+
+@nox.session(default=False)
 def validate_conda(session: nox.Session) -> None:
     """The same, cells of the conda backend only, of the matrix that is named (-- --matrix FILE) or of the example."""
     session.install("-e", ".[conda,video]", silent=True)

@@ -43,6 +43,17 @@ def hold(lock: Path, waiting: Callable[[], object], *, shared: bool = False) -> 
         os.close(descriptor)
 
 
+@contextmanager
+def hold_if_free(lock: Path) -> Iterator[bool]:
+    """True, and the lock is held alone, if nobody has it; else False, without waiting."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _open(lock)
+    try:
+        yield _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _wait_for(descriptor: int, lock: Path, *, shared: bool) -> None:
     until = time.monotonic() + _PATIENCE_S
     while not _lock(descriptor, shared=shared):  # not a blocking call: that could not be interrupted in a thread

@@ -6,6 +6,8 @@
     CACHE/staging/        where they are made; each in a folder of its own
     CACHE/held/           locks, so that runs side by side make a thing once
 
+What is used is marked with the time (`used`), which is how `envcheck prune` knows.
+
 An environment is moved to its place by one rename, manifest included. So what lies there is whole; a build that was
 killed leaves only a folder in staging, which the next build sweeps.
 """
@@ -16,6 +18,7 @@ import errno
 import hashlib
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -43,6 +46,8 @@ BACKENDS: Mapping[str, Backend] = {venv.name: venv, docker.NAME: docker.Docker()
 """Every backend by the value of the axis, not yet told of a matrix's settings (`envcheck.backends`)."""
 
 MANIFEST = "manifest.json"
+IN_USE = "use.lock"
+"""In the cache: runs share it from first build to last measurement; who removes environments has it alone."""
 _ASK_S = 60.0
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -153,6 +158,7 @@ class _Making:
             log=log,
         )
         build = msgspec.structs.replace(build, **seen)
+        used(target / MANIFEST)
         return build, fill(plan.python, {ROOT: str(target)})
 
     def _seen(self, plan: Plan) -> Mapping[str, str] | None:
@@ -179,6 +185,7 @@ class _Making:
         key = digest([plan.key, interpreter.kind if interpreter else "", self.sources.key])
         path = self.cache / "locks" / f"{key[:32]}.txt"
         if not self.relock and (known := files.read_text(path)):
+            used(path)
             return known, path.stat().st_mtime
         with files.hold(self._held(key), self._waiting):
             if not self.relock and (known := files.read_text(path)):
@@ -214,6 +221,12 @@ class _Making:
 
     def _waiting(self) -> None:
         self.executor.progress("waiting for another run that makes the same")
+
+
+def used(path: Path) -> None:
+    """Mark a file as used now, in its access time: the time of its change tells when it was made."""
+    with suppress(OSError):  # a cache that is read only
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
 def is_whole(folder: Path, key: str) -> bool:

@@ -58,7 +58,7 @@ def run(job: Job, progress: Progress) -> list[Evidence]:
     finished: list[Evidence] = []
     pool = ThreadPoolExecutor(max_workers=max(1, job.jobs), thread_name_prefix="build")
     try:
-        with process.interruptible():
+        with process.interruptible(), hold(job.cache / environments.IN_USE, waiting_for(progress), shared=True):
             run_all(job, pool, progress, finished)
     except (KeyboardInterrupt, InterruptedRunError):
         raise InterruptedJobError(finished) from None
@@ -66,6 +66,12 @@ def run(job: Job, progress: Progress) -> list[Evidence]:
         pool.shutdown(wait=True, cancel_futures=True)
         process.resume()
     return finished
+
+
+def waiting_for(progress: Progress) -> Callable[[], None]:
+    """Says that `envcheck prune` removes what this run might use."""
+    say = progress.of("envcheck")
+    return lambda: say("waiting for envcheck prune to end")
 
 
 def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: list[Evidence]) -> None:

@@ -44,8 +44,9 @@ def host() -> Iterator[str]:
         pytest.skip(reason)
     with containers.engine() as named:
         containers.provide_base(named)
+        before = cells(named)
         yield named
-        docker(named, "image", "rm", "--force", *docker(named, "image", "ls", "-q", "localhost/envcheck/cell").split())
+        docker(named, "image", "rm", "--force", *sorted(cells(named) - before))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,10 @@ def surfaceless(envcheck: Command, host: str, matrix: Callable[..., Path]) -> Ra
 
 def docker(host: str, *words: str) -> str:
     return subprocess.run(["docker", "--host", host, *words], capture_output=True, text=True, check=False).stdout
+
+
+def cells(host: str) -> set[str]:
+    return set(docker(host, "image", "ls", "--quiet", "localhost/envcheck/cell").split())
 
 
 def left(host: str) -> str:

@@ -21,6 +21,12 @@ def envcheck(session: nox.Session, *arguments: str) -> None:
     session.run("envcheck", *arguments, *session.posargs)
 
 
+def matrix_of(session: nox.Session, example: str) -> tuple[str, ...]:
+    """The option that names the example, where the user has named no matrix."""
+    named = any(argument.startswith("--matrix") for argument in session.posargs)
+    return () if named else ("--matrix", example)
+
+
 def group(session: nox.Session, name: str) -> None:
     """Install envcheck and one of its dependency groups."""
     session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, name), silent=True)
@@ -40,8 +46,8 @@ def validate_venv(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def validate_docker(session: nox.Session) -> None:
-    """The same, cells of the docker backend only: needs Docker or Podman; name a matrix with -- --matrix FILE."""
-    envcheck(session, "validate", "--backend", "docker")
+    """The same, cells of the docker backend only, of the matrix that is named (-- --matrix FILE) or of the example."""
+    envcheck(session, "validate", "--backend", "docker", *matrix_of(session, "examples/matrix-docker.yaml"))
 
 
 @nox.session(default=False)
@@ -54,15 +60,8 @@ def prune(session: nox.Session) -> None:
 def validate_conda(session: nox.Session) -> None:
     """The same, cells of the conda backend only, of the matrix that is named (-- --matrix FILE) or of the example."""
     session.install("-e", ".[conda,video]", silent=True)
-    named = any(argument.startswith("--matrix") for argument in session.posargs)
-    session.run(
-        "envcheck",
-        "validate",
-        "--backend",
-        "conda",
-        *(() if named else ("--matrix", "examples/matrix-conda.yaml")),
-        *session.posargs,
-    )
+    matrix = matrix_of(session, "examples/matrix-conda.yaml")
+    session.run("envcheck", "validate", "--backend", "conda", *matrix, *session.posargs)
 
 
 @nox.session(default=False)

@@ -197,7 +197,11 @@ def test_an_image_goes_only_if_it_is_ours_alone(
     assert stock.why_image_stays(names, labels, container) == kept
 
 
-@pytest.mark.parametrize(("label", "kept"), [(GONE, False), (run_label(), True), ("other-1-2-3", True), ("", True)])
+@pytest.mark.parametrize(
+    ("label", "kept"),
+    [(GONE, False), (run_label(), True), ("other-1-2-3", True), ("", True)],
+    ids=["over", "goes on", "elsewhere", "none"],  # a label differs between processes that share the tests
+)
 def test_a_container_goes_only_if_its_run_is_over(label: str, kept: bool) -> None:
     told = {"Id": "c0", "Name": "/envcheck-1", "Created": "x", "Config": {"Labels": {LABEL: label}}}
 

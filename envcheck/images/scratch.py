@@ -26,8 +26,11 @@ NAME = "envcheck-scratch"
 BUILD_S = 3600.0
 REMOVE_S = 120.0
 LOG_LIMIT = 200_000
-NOISE = re.compile(r"DEPRECATED|Install the buildx|docs\.docker\.com|returned a non-zero code|^exit status|^exited")
-TELLING = re.compile(r"error|^E: |no module named|not found|denied|cannot|unable", re.IGNORECASE)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+NOISE = re.compile(
+    r"DEPRECATED|Install the buildx|Removing intermediate|^-+> |docs\.docker\.com|returned a non-zero code|^exit status|^exited"
+)
+TELLING = re.compile(r"error|^E: |no module named|no such|not found|denied|cannot|unable|failed", re.IGNORECASE)
 
 
 class BuildFailedError(Exception):
@@ -93,6 +96,7 @@ def build(engine: Engine, context: Path, tag: str, options: Sequence[str], env: 
 
 def cause_in(log: str) -> str:
     """The line of a build's log that tells why it failed."""
+    log = COLOUR.sub("", log)
     lines = [line.strip() for line in log.splitlines() if line.strip() and not NOISE.search(line)]
     telling = [line for line in lines if TELLING.search(line)]
     return f"the image could not be built: {(telling or lines or ['no log'])[-1][:400]}"

@@ -28,7 +28,8 @@ REMOVE_S = 120.0
 LOG_LIMIT = 200_000
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOISE = re.compile(
-    r"DEPRECATED|Install the buildx|Removing intermediate|^-+> |docs\.docker\.com|returned a non-zero code|^exit status|^exited"
+    r"DEPRECATED|Install the buildx|Removing intermediate|^-+> |docs\.docker\.com|returned a non-zero code"
+    r"|^exit status|^exited"
 )
 TELLING = re.compile(r"error|^E: |no module named|no such|not found|denied|cannot|unable|failed", re.IGNORECASE)
 

@@ -79,7 +79,8 @@ def whole(host: str, make: Make, cache: Path, tmp_path_factory: pytest.TempPathF
     assert prepared.python, prepared.build
     packages = next(Path(prepared.python[0]).parents[1].glob("lib/python3.11/site-packages"))
     gl = make(f"RUN apt-get update -q && apt-get install -qy --no-install-recommends {GL}")
-    lines = f"RUN python3 -m venv --without-pip /opt/venv\nCOPY . {PACKAGES}/\nENV PATH=/opt/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+    lines = f"RUN python3 -m venv --without-pip /opt/venv\nCOPY . {PACKAGES}/\n"
+    lines += "ENV PATH=/opt/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
     file = tmp_path_factory.mktemp("whole") / "Dockerfile"
     file.write_text(f"FROM {gl}\n{lines}", encoding="utf-8")
     tag = "envcheck-test/image:whole"

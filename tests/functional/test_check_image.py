@@ -65,7 +65,7 @@ def make(host: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
             (folder / name).write_text(text, encoding="utf-8")
             (folder / name).chmod(0o755)
         (folder / "Dockerfile").write_text("\n".join([f"FROM {base}", *lines]) + "\n", encoding="utf-8")
-        docker(host, "build", "--quiet", "--network=host", "--label", LABEL, "--tag", tag, str(folder))
+        docker(host, "build", "--quiet", "--force-rm", "--network=host", "--label", LABEL, "--tag", tag, str(folder))
         return tag
 
     return build

@@ -82,7 +82,7 @@ def test_a_cell_has_verdict_reason_findings_witnesses_and_times() -> None:
         "native-log",
         "hardware",
         "NVIDIA GeForce RTX 5090/PCIe/SSE2 (OpenGL ES 3.2 NVIDIA 570.144)",
-        'a "GL version" line that names NVIDIA\'s own driver, of the kernel module\'s version',
+        "a \"GL version\" line that names NVIDIA's own driver, of the kernel module's version",
     ]
     assert {row[0] for row in witnesses} >= {"calculators", "libraries", "devices", "nvml-process"}
     assert [row[0] for row in times] == ["CPU", "GPU"]

@@ -30,6 +30,16 @@ def engine_missing() -> str:
 
 
 @contextmanager
+def alone(what: str) -> Iterator[None]:
+    """One process at a time does this on this machine."""
+    import fcntl  # not on Windows
+
+    with (Path(tempfile.gettempdir()) / f"envcheck-test-{what}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def engine() -> Iterator[str]:
     """DOCKER_HOST of an engine: the one that is set, or one of our own with its own data and socket."""
     if named := os.environ.get("DOCKER_HOST"):
@@ -37,19 +47,30 @@ def engine() -> Iterator[str]:
         return
     folder = Path(tempfile.mkdtemp(prefix="envcheck-dk-"))  # the name of a socket has at most 107 characters
     host = f"unix://{folder / 'sock'}"
-    with (folder / "log").open("wb") as log:
+    # All engines of a machine share docker0: two that start at once would both make it, and one would fail. It is not
+    # switched off, because an engine without a bridge removes docker0, which may be another's.
+    with alone("engine"), (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
             ["dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "--host", host,
              "--pidfile", folder / "pid", "--iptables=false", "--ip6tables=false"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
+        try:
+            wait_for(host, daemon, folder / "log")
+        except RuntimeError:
+            stop(daemon, folder)
+            raise
     try:
-        wait_for(host, daemon, folder / "log")
         yield host
     finally:
-        daemon.terminate()
-        daemon.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
+        stop(daemon, folder)
+
+
+def stop(daemon: subprocess.Popen[bytes], folder: Path) -> None:
+    """End an engine of our own, and remove what it kept."""
+    daemon.terminate()
+    daemon.wait(60)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for(host: str, daemon: subprocess.Popen[bytes], log: Path) -> None:
@@ -66,14 +87,21 @@ def provide_base(host: str) -> str:
     docker = ["docker", "--host", host]
     if subprocess.run([*docker, "image", "inspect", BASE], capture_output=True, check=False).returncode == 0:
         return BASE
+    with base_archive() as archive, archive.open("rb") as file:
+        subprocess.run([*docker, "import", "-", BASE], stdin=file, capture_output=True, check=True)
+    return BASE
+
+
+@contextmanager
+def base_archive() -> Iterator[Path]:
+    """The base image as a tar file: the one that is kept, or made now, by one process at a time."""
     kept = os.environ.get(CACHE)
     with tempfile.TemporaryDirectory(prefix="envcheck-base-") as made:
         archive = Path(kept or made) / "debian-bookworm.tar"
-        if not archive.exists():
-            make_archive(Path(made), archive)
-        with archive.open("rb") as file:
-            subprocess.run([*docker, "import", "-", BASE], stdin=file, capture_output=True, check=True)
-    return BASE
+        with alone("base"):
+            if not archive.exists():
+                make_archive(Path(made), archive)
+        yield archive
 
 
 def make_archive(folder: Path, archive: Path) -> None:

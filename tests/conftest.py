@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.containers import engine_missing
+from tests.containers import engine_missing, podman_missing
 
 SOFTWARE_GL = ("libEGL.so.1", "libEGL_mesa.so.0", "libGLESv2.so.2", "libGL.so.1")
 INSTALL_GL = "apt-get install libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri libgl1"
@@ -48,6 +48,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "root": root_missing,
     "network": network_missing,
     "docker": engine_missing,
+    "podman": podman_missing,
 }
 
 

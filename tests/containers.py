@@ -16,6 +16,7 @@ MIRROR = "http://deb.debian.org/debian"
 CACHE = "ENVCHECK_TEST_CACHE"
 """Names a folder that keeps the base image between test runs."""
 INSTALL = "apt-get install docker.io debootstrap, as root; or set DOCKER_HOST"
+INSTALL_PODMAN = "apt-get install podman debootstrap, as root"
 START_S = 60
 
 
@@ -27,6 +28,14 @@ def engine_missing() -> str:
         return "needs a Docker engine; enable with: " + INSTALL
     missing = [name for name in ("dockerd", "docker", "debootstrap") if not shutil.which(name)]
     return f"no {', '.join(missing)} here; enable with: {INSTALL}" if missing else ""
+
+
+def podman_missing() -> str:
+    """Why Podman cannot be used here, or an empty text."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return "needs root, to make a base image for Podman; enable with: sudo"
+    missing = [name for name in ("podman", "debootstrap") if not shutil.which(name)]
+    return f"no {', '.join(missing)} here; enable with: {INSTALL_PODMAN}" if missing else ""
 
 
 @contextmanager

@@ -34,6 +34,7 @@ axes:
 backends:
   docker: {{images: {{none: "{base}"}}, network: host, software_gl: true{more}}}
 """
+ORPHAN = "envcheck-orphan"
 SURFACELESS = ", environment: {EGL_PLATFORM: surfaceless}"
 
 
@@ -111,13 +112,23 @@ def test_the_worker_is_looked_at_from_outside(surfaceless: Ran) -> None:
     assert evidence["gpu"]["pid"] > 1
 
 
-def test_without_a_platform_the_delegate_is_refused(
-    surfaceless: Ran, envcheck: Command, host: str, matrix: Callable[..., Path]
-) -> None:
-    ran = envcheck("validate", "--matrix", str(matrix("0.10.21", more="")), env={"DOCKER_HOST": host})
+@pytest.fixture(scope="module")
+def plain(envcheck: Command, host: str, matrix: Callable[..., Path]) -> Ran:
+    """A cell without a platform for EGL, after a run that was killed has left a container."""
+    label = f"envcheck.run={here()}-4194305-1"  # no process has that number
+    docker(host, "run", "--detach", "--label", label, "--name", ORPHAN, containers.BASE, "sleep", "600")
+    assert left(host)
+    return envcheck("validate", "--matrix", str(matrix("0.10.21", more="")), env={"DOCKER_HOST": host})
 
-    assert ran.cell("0.10.21")["verdict"] == "refused", ran.stdout
-    assert build_of(ran, "0.10.21")["outcome"] == "built"
+
+def test_without_a_platform_the_delegate_is_refused(plain: Ran) -> None:
+    assert plain.cell("0.10.21")["verdict"] == "refused", plain.stdout
+    assert build_of(plain, "0.10.21")["outcome"] == "built"
+
+
+def test_what_a_killed_run_has_left_is_removed_and_said(plain: Ran, host: str) -> None:
+    assert f"removed what an earlier run has left: {ORPHAN}" in plain.stderr
+    assert left(host) == ""
 
 
 def test_a_cell_of_an_image_that_is_there_is_ready_in_two_seconds(
@@ -137,19 +148,6 @@ def test_a_cell_of_an_image_that_is_there_is_ready_in_two_seconds(
 def test_nothing_runs_after_a_run(surfaceless: Ran, host: str) -> None:
     assert left(host) == ""
     assert docker(host, "volume", "ls", "--quiet") == ""
-
-
-def test_what_a_killed_run_has_left_is_removed_and_said(
-    surfaceless: Ran, envcheck: Command, host: str, matrix: Callable[..., Path]
-) -> None:
-    label = f"envcheck.run={here()}-4194305-1"  # no process has that number
-    docker(host, "run", "--detach", "--label", label, "--name", "envcheck-orphan", containers.BASE, "sleep", "600")
-    assert left(host)
-
-    ran = envcheck("validate", "--matrix", str(matrix("1.2.2")), env={"DOCKER_HOST": host})
-
-    assert "removed what an earlier run has left: envcheck-orphan" in ran.stderr
-    assert left(host) == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import platform as machine
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from envcheck.compat import wheel_platform
-from envcheck.errors import UsageError
+from envcheck.errors import InfrastructureError, UsageError
+from envcheck.executor import find_uv
 from envcheck.index.choose import as_version, choose
 from envcheck.index.fetch import open_local, opened
 from envcheck.index.http import Client, Tick
 from envcheck.index.listing import Offered
 from envcheck.index.places import Places, places_of, wheels_at
+from envcheck.process import run
 from envcheck.record import Unread
 from envcheck.sources import read_settings
 from envcheck.wheel import PLATFORMS, Audited, Origin, audit
@@ -24,6 +27,7 @@ from envcheck.wheel.trees import Folder, Single, read_archive
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".dll", ".pyd")
 _MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")
 _SHOWN = 200
+_UV_S = 30.0
 _PACKAGES = ("lib/python3.*/site-packages", "lib/python3.*/dist-packages", "Lib/site-packages")
 
 
@@ -48,7 +52,21 @@ class Shop:
 def shop_of(env: Mapping[str, str], cache: Path) -> Shop:
     """The shop that a user's settings for uv and pip name. Raises PlaceError for a broken configuration file."""
     sources = read_settings(env, Path.cwd())
-    return Shop(places_of(sources.env, closed="no-index" in sources.config), Client(sources.env), cache)
+    places = places_of(sources.env, closed="no-index" in sources.config, public=lambda: public_index(sources.env))
+    return Shop(places, Client(sources.env), cache)
+
+
+def public_index(env: Mapping[str, str]) -> str:
+    """The index that uv asks where nobody names one, as uv says it; nothing is fetched for that."""
+    asked = [find_uv(), "pip", "compile", "-", "--emit-index-url", "--no-header", "--offline", "--no-config"]
+    done = run([*asked, "--python", sys.executable], stdin=b"\n", env=env, deadline_s=_UV_S)
+    named = re.search(rb"^--index-url (\S+)", done.stdout, re.MULTILINE)
+    if not named:
+        raise InfrastructureError(
+            f"uv does not say which package index is the public one: {done.describe()}",
+            remedy="Name an index with UV_DEFAULT_INDEX.",
+        )
+    return named[1].decode()
 
 
 def audit_version(shop: Shop, version: str, platform: str | None, python: str | None, tick: Tick) -> Audited:

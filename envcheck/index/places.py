@@ -13,9 +13,8 @@ from envcheck.index.http import REMEDY, Client, MissingError, shown
 from envcheck.index.listing import ACCEPT, PROJECT, Offered, offered, read_listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-DEFAULT_INDEX = "https://pypi.org/simple"
 _PAGE_BYTES = 32 << 20
 
 
@@ -28,10 +27,10 @@ class Places:
     every: bool = False
 
 
-def places_of(env: Mapping[str, str], *, closed: bool) -> Places:
-    """The places that uv's variables name. `closed` is True where the settings forbid every index."""
+def places_of(env: Mapping[str, str], *, closed: bool, public: Callable[[], str]) -> Places:
+    """The places that uv's variables name, `public` where they name no index; `closed`: settings forbid them all."""
     further = (env.get("UV_INDEX") or env.get("UV_EXTRA_INDEX_URL") or "").split()
-    default = env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL") or DEFAULT_INDEX
+    default = env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL") or ("" if closed else public())
     files = tuple(part for part in env.get("UV_FIND_LINKS", "").split(",") if part)
     indexes = () if closed else tuple(dict.fromkeys(map(_unnamed, (*further, default))))
     return Places(indexes, files, every=env.get("UV_INDEX_STRATEGY", "").startswith("unsafe"))

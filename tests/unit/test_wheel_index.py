@@ -148,23 +148,25 @@ def test_options_are_checked_before_anything_is_fetched() -> None:
 @pytest.mark.parametrize(
     ("env", "expected"),
     [
-        ({}, Places(("https://pypi.org/simple",))),
+        ({}, Places(("https://public/simple",))),
         ({"UV_INDEX_URL": "https://a/simple"}, Places(("https://a/simple",))),
         (
             {"UV_DEFAULT_INDEX": "mine=https://a/simple", "UV_INDEX": "https://b/simple other=https://c/simple"},
             Places(("https://b/simple", "https://c/simple", "https://a/simple")),
         ),
         ({"UV_DEFAULT_INDEX": "https://a/simple?x=y"}, Places(("https://a/simple?x=y",))),
-        ({"UV_FIND_LINKS": "/a,/b"}, Places(("https://pypi.org/simple",), ("/a", "/b"))),
-        ({"UV_INDEX_STRATEGY": "unsafe-best-match"}, Places(("https://pypi.org/simple",), every=True)),
+        ({"UV_FIND_LINKS": "/a,/b"}, Places(("https://public/simple",), ("/a", "/b"))),
+        ({"UV_INDEX_STRATEGY": "unsafe-best-match"}, Places(("https://public/simple",), every=True)),
     ],
 )
 def test_places_are_those_of_the_settings(env: dict[str, str], expected: Places) -> None:
-    assert places_of(env, closed=False) == expected
+    assert places_of(env, closed=False, public=lambda: "https://public/simple") == expected
 
 
 def test_a_closed_shop_asks_no_index() -> None:
-    assert places_of({"UV_FIND_LINKS": "/a"}, closed=True) == Places((), ("/a",))
+    assert places_of({"UV_FIND_LINKS": "/a"}, closed=True, public=lambda: "https://public/simple") == Places(
+        (), ("/a",)
+    )
 
 
 def test_a_login_is_taken_out_of_an_address() -> None:

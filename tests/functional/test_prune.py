@@ -226,7 +226,7 @@ def test_one_run_judges_all_three_backends(envcheck: Command, mixed: Path, tmp_p
     assert {cell["verdict"] for cell in cells.values()} <= {"emulated", "refused"}, ran.stdout
 
 
-@pytest.mark.parametrize("backend", ["venv", "docker", "conda"])
+@pytest.mark.parametrize("backend", ["venv", pytest.param("docker", marks=pytest.mark.docker), "conda"])
 def test_a_dry_run_shows_what_each_backend_would_start(envcheck: Command, mixed: Path, backend: str) -> None:
     ran = envcheck("validate", "--matrix", str(mixed), "--backend", backend, "--dry-run")
 

@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 
+from envcheck import environments
+from envcheck.model import Axes, Cell, cell_id
+
 STEERING = ("EGL_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY", "__EGL_VENDOR_LIBRARY_FILENAMES", "ENVCHECK_TABLES")
 OF_THE_MOMENT = {"RES604", "RES605", "RES606", "RES607"}
 """Remarks on how busy, small or hot the machine is just now; they come and go with it."""
+OPENCV = {"0.10.31": "4.11.0.86"}
+"""The one version used here that does not bring OpenCV with it."""
 COMMAND_DEADLINE_S = 840
 """A dozen cells from empty caches over a slow network; a test that takes this long has failed otherwise."""
 
@@ -47,6 +52,7 @@ class Ran:
 
 
 Command = Callable[..., Ran]
+PythonWith = Callable[[str], Sequence[str]]
 
 
 def environment(changes: Mapping[str, str]) -> dict[str, str]:
@@ -81,6 +87,19 @@ def envcheck(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
         return Ran(done.returncode, done.stdout, done.stderr, folder / ".envcheck")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def python_with(cache: Path) -> PythonWith:
+    """The argv of a Python 3.11 with that MediaPipe and OpenCV: an environment of the tests' cache."""
+
+    def prepared(version: str) -> Sequence[str]:
+        axes = Axes(backend="venv", python="3.11", mediapipe=version, opencv=OPENCV.get(version))
+        made = environments.prepare(Cell(id=cell_id(axes), axes=axes), cache=cache, env=dict(os.environ))
+        assert made.python, made.build
+        return made.python
+
+    return prepared
 
 
 @pytest.fixture(scope="session")

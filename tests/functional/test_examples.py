@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
@@ -12,19 +11,16 @@ from pathlib import Path
 import pytest
 
 from envcheck import environments
-from envcheck.model import Axes, Cell, Workload, cell_id
+from envcheck.model import Workload
 from envcheck.workload import build_frames
 from tests.conftest import unable
-from tests.functional.conftest import Command, environment
+from tests.functional.conftest import Command, PythonWith, environment
 
 pytestmark = [pytest.mark.network, pytest.mark.software_gl]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL = Path(environments.__file__).parent / "data" / "face_mesh.task"
 FRAMES = 24
-OPENCV = {"0.10.31": "4.11.0.86"}
-"""The one version here that does not bring OpenCV with it."""
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -44,15 +40,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(cache: Path) -> Run:
+def run(python_with: PythonWith) -> Run:
     """Run an example on the Python of an environment with that MediaPipe."""
 
     def start(version: str, example: str, *arguments: object, env: Mapping[str, str] | None = None) -> object:
-        axes = Axes(backend="venv", python="3.11", mediapipe=version, opencv=OPENCV.get(version))
-        prepared = environments.prepare(Cell(id=cell_id(axes), axes=axes), cache=cache, env=dict(os.environ))
-        assert prepared.python, prepared.build
         return subprocess.run(
-            [*prepared.python, EXAMPLES / example, *map(str, arguments)],
+            [*python_with(version), EXAMPLES / example, *map(str, arguments)],
             env=environment(env or {}), capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 

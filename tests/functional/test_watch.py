@@ -18,7 +18,7 @@ import pytest
 
 from envcheck.host import nested_pids
 from tests.conftest import unable
-from tests.functional.conftest import environment
+from tests.functional.conftest import PythonWith, environment
 
 HERE = Path(__file__).parent
 ENVCHECK = (sys.executable, "-m", "envcheck")
@@ -638,18 +638,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> App:
     return App(*(str(folder / name) for name in ("app.py", "model.task", "frames.npy")))
 
 
-def python_with(version: str, cache: Path) -> str:
-    """An interpreter with this MediaPipe, built once in the tests' cache."""
-    folder = cache / f"watch-{version}"
-    python = folder / "bin" / "python"
-    if not (folder / "whole").exists():
-        uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "-q", "--clear", "-p", "3.11", str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "-p", str(python), f"mediapipe=={version}"], check=True)
-        (folder / "whole").touch()
-    return str(python)
-
-
 @pytest.mark.network
 @pytest.mark.software_gl
 @pytest.mark.parametrize(
@@ -663,10 +651,15 @@ def python_with(version: str, cache: Path) -> str:
     ],
 )
 def test_facelandmarker_is_seen_where_it_works(
-    version: str, delegate: str, options: tuple[str, ...], verdict: str, app: App, cache: Path, tmp_path: Path
+    version: str,
+    delegate: str,
+    options: tuple[str, ...],
+    verdict: str,
+    app: App,
+    python_with: PythonWith,
+    tmp_path: Path,
 ) -> None:
-    python = python_with(version, cache)
-    command = (python, app.script, app.model, app.frames, delegate, "8")
+    command = (*python_with(version), app.script, app.model, app.frames, delegate, "8")
     ran = watch(*command, options=options, env={"EGL_PLATFORM": "surfaceless"}, folder=tmp_path)
 
     assert (ran.verdict, ran.code) == (verdict, 0)
@@ -678,8 +671,10 @@ def test_facelandmarker_is_seen_where_it_works(
 
 
 @pytest.mark.network
-def test_a_version_that_names_no_calculators_is_said_to_be_silent(app: App, cache: Path, tmp_path: Path) -> None:
-    command = (python_with("1.2.2", cache), app.script, app.model, app.frames, "CPU", "3")
+def test_a_version_that_names_no_calculators_is_said_to_be_silent(
+    app: App, python_with: PythonWith, tmp_path: Path
+) -> None:
+    command = (*python_with("1.2.2"), app.script, app.model, app.frames, "CPU", "3")
     ran = watch(*command, options=("--native-log",), folder=tmp_path)
 
     assert ran.verdict == "on-cpu"

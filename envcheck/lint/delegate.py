@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from envcheck.lint.finding import Hit
@@ -17,6 +18,9 @@ ASKS_CUDA = (
     "torch.cuda.", "tensorflow.config.", "tensorflow.test.", "cv2.cuda.", "cupy.cuda.", "pynvml.", "shutil.which()",
 )  # fmt: skip
 """Questions that are about CUDA or a driver, not about OpenGL ES."""
+
+
+DATA = re.compile(r"builtins\.int\(\)$|os\.getenv\(\)$|argparse\.ArgumentParser\(\)\.parse_args\(\)\.")
 
 
 def missing(program: Program) -> Iterator[Hit]:
@@ -113,10 +117,19 @@ def not_by_name(program: Program) -> Iterator[Hit]:
         if constants is not None and all(constant is not None for constant in constants):
             yield Hit("SRC806", delegate, what_happens(program, constants[0]))
     for call in program.calls:
-        if MEMBER in program.values.names(call.func) and call.args:
-            constants = program.values.constants(call.args[0])
-            if constants is not None or "builtins.int()" in program.values.names(call.args[0]):
-                yield Hit("SRC806", call, renumbered(program))
+        if call.args and MEMBER in program.values.names(call.func) and is_data(program, call.args[0]):
+            yield Hit("SRC806", call, renumbered(program))
+
+
+def is_data(program: Program, node: ast.AST) -> bool:
+    """Whether a value is no member of an enum: a constant, or of a file, the command line or the environment."""
+    if program.values.constants(node) is not None:
+        return True
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+        return True
+    return any(DATA.match(name) for name in program.values.names(node))
 
 
 def what_happens(program: Program, constant: object) -> str:
@@ -161,8 +174,17 @@ def asked_of_cuda(program: Program) -> Iterator[Hit]:
 def asks(program: Program, test: ast.AST) -> tuple[ast.AST, str] | None:
     """The question about CUDA that a condition rests on."""
     for node in ast.walk(test):
-        if isinstance(node, (ast.Name, ast.Call)):
-            for value in program.values.of(node):
-                if value.path.startswith(ASKS_CUDA) and value.path.endswith("()"):
-                    return node, f"{value.path} knows nothing of OpenGL ES"
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Call)):
+            for answer in (node, *conditions_of(program, node)):
+                for value in program.values.of(answer):
+                    if value.path.startswith(ASKS_CUDA) and value.path.endswith("()"):
+                        return node, f"{value.path} knows nothing of OpenGL ES"
     return None
+
+
+def conditions_of(program: Program, node: ast.AST) -> Iterator[ast.AST]:
+    """The conditions that chose the constant that a name holds: `device = "cuda" if … else "cpu"`."""
+    for value in program.values.of(node):
+        parent = program.scopes.parents.get(value.node) if value.path == "=" and value.node else None
+        if isinstance(parent, ast.IfExp) and parent.test is not value.node:
+            yield parent.test

@@ -103,8 +103,16 @@ def workers(program: Program) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
 
 
 def functions(program: Program, target: ast.AST | None) -> list[ast.AST]:
-    """Every node of the functions of this file that `target` can be."""
-    return [node for value in program.values.of(target) if value.path == "def" for node in own_nodes(value.node)]
+    """Every node of the functions of this file that `target` can be, and what `functools.partial` hands to them."""
+    found: list[ast.AST] = []
+    for value in program.values.of(target):
+        if value.path == "def":
+            found += own_nodes(value.node)
+        elif value.path == "functools.partial()" and isinstance(value.node, ast.Call) and value.node.args:
+            found += functions(program, value.node.args[0])
+            found += [node for argument in value.node.args[1:] for node in ast.walk(argument)]
+            found += [node for keyword in value.node.keywords for node in ast.walk(keyword)]
+    return found
 
 
 def methods(program: Program, target: ast.AST | None, names: tuple[str, ...]) -> list[ast.AST]:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from envcheck.lint.delegate import given
 from envcheck.lint.finding import Hit
 from envcheck.lint.program import GPU, LEGACY, Inference, Program
+from envcheck.lint.values import Value, yields
 
 SRGB = "mp.ImageFormat.SRGB"
 BGR_SOURCES = frozenset(
     ("cv2.VideoCapture().read()[1]", "cv2.VideoCapture().retrieve()[1]", "cv2.imread()", "cv2.imdecode()")
 )
+THERE = frozenset(("cv2.VideoCapture().read()[0]", "cv2.VideoCapture().retrieve()[0]"))
 ORDER_KEPT = frozenset(
     ("cv2.flip()", "cv2.resize()", "cv2.rotate()", "cv2.GaussianBlur()", "cv2.copyMakeBorder()", "cv2.medianBlur()")
 )
@@ -64,8 +66,13 @@ def is_bgr(program: Program, node: ast.AST, depth: int = DEEPEST) -> bool:
         return False
     if isinstance(node, ast.Subscript):
         return keeps_channels(node.slice) and is_bgr(program, node.value, depth - 1)
-    values = program.values.of(node)
+    values = [value for value in program.values.of(node) if not is_none(value)] or program.values.of(node)
     return all(value_is_bgr(program, value.name, value.node, depth) for value in values)
+
+
+def is_none(value: Value) -> bool:
+    """Whether a value is the None that stands in until there is a frame."""
+    return isinstance(value.node, ast.Constant) and value.node.value is None
 
 
 def value_is_bgr(program: Program, name: str, node: ast.AST | None, depth: int) -> bool:
@@ -120,7 +127,8 @@ def image_mode(program: Program) -> Iterator[Hit]:
         if use.method.endswith(("_for_video", "_async")) or not all(still(program, made) for made in use.made_by):
             continue
         loop = program.frame_loop(use.call)
-        if loop is not None and not sampled(program, use.call, loop):
+        anew = any(program.frame_loop(made) is loop for made in use.made_by)  # SRC807 speaks of that
+        if loop is not None and not anew and not sampled(program, use.call, loop):
             yield Hit("SRC812", use.call, mode_in_words(use))
 
 
@@ -164,10 +172,12 @@ def mode_in_words(use: Inference) -> str:
 
 def sampled(program: Program, call: ast.Call, loop: ast.AST) -> bool:
     """Whether frames are picked, not taken in a row: every N-th, by seeking, or from several videos."""
-    for parent in program.scopes.within_function(call):
-        if isinstance(parent, ast.If):
-            return True
-    inner = list(ast.walk(loop))
+    handed = [
+        node for generator in program.values.generators(getattr(loop, "iter", None)) for node in yields(generator)
+    ]
+    if any(picked(program, node, loop) for node in (call, *handed)):
+        return True
+    inner = list(program.turn(loop))
     seeks = any(isinstance(n, ast.Attribute) and n.attr.startswith("CAP_PROP_POS_") for n in inner)
     skips = any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) and not is_text(n.left) for n in inner)
     cameras = {
@@ -175,6 +185,23 @@ def sampled(program: Program, call: ast.Call, loop: ast.AST) -> bool:
     }
     grabs = any(isinstance(n, ast.Attribute) and n.attr == "grab" for n in inner)
     return seeks or skips or grabs or len(cameras) > 1
+
+
+def picked(program: Program, node: ast.AST, loop: ast.AST) -> bool:
+    """Whether a condition inside the loop decides about a node, other than that there is a frame at all."""
+    for parent in program.scopes.within_function(node):
+        if parent is loop:
+            return False
+        if isinstance(parent, ast.If) and not asks_for_frame(program, parent.test):
+            return True
+    return False
+
+
+def asks_for_frame(program: Program, test: ast.AST) -> bool:
+    """`if ok:` of `ok, frame = camera.read()`, and `if frame is not None:`."""
+    if isinstance(test, ast.Compare):
+        return isinstance(test.ops[0], ast.IsNot)
+    return bool(program.values.names(test) & THERE)
 
 
 def is_text(node: ast.AST) -> bool:
@@ -201,7 +228,9 @@ def timestamps(program: Program) -> Iterator[Hit]:
 
 
 def whole_seconds(program: Program, stamp: ast.AST) -> bool:
-    """`int(time.time())`."""
+    """`int(time.time())`, and that in milliseconds."""
+    if isinstance(stamp, ast.BinOp) and isinstance(stamp.op, ast.Mult):
+        return any(whole_seconds(program, part) for part in (stamp.left, stamp.right))
     values = program.values.of(stamp)
     calls = [value.node for value in values if value.name == "builtins.int()" and isinstance(value.node, ast.Call)]
     return bool(calls) and len(calls) == len(values) and all(

@@ -20,6 +20,8 @@ SOURCES = frozenset(
     )
 )
 """What gives one picture per turn."""
+ROUTES = frozenset(("route", "api_route", "get", "post", "put"))
+"""Decorators of Flask, FastAPI and their like. A websocket's handler is called once per connection."""
 
 
 def per_frame(program: Program) -> Iterator[Hit]:
@@ -52,6 +54,8 @@ def wasted(program: Program, maker: ast.Call, pictures: list[ast.Call]) -> Itera
         yield Hit("SRC807", maker, f"once per turn of the loop in line {getattr(loop, 'lineno', 0)}")
     elif loop is None and takes_frame(program.scopes.function(maker)):
         yield Hit("SRC807", maker, "once per frame that the function is given")
+    elif loop is None and answers_requests(program.scopes.function(maker)):
+        yield Hit("SRC807", maker, "once per request")
 
 
 def few_turns(program: Program, loop: ast.AST) -> bool:
@@ -94,9 +98,19 @@ def frame_is_there(condition: ast.If, child: ast.AST) -> bool:
 
 def takes_frame(function: ast.AST | None) -> bool:
     """Whether a function is handed frames: a parameter that says so."""
+    return any(name == "frame" or name.endswith("_frame") for name in parameters(function))
+
+
+def answers_requests(function: ast.AST | None) -> bool:
+    """Whether a web framework calls a function for each request: a decorator that names a route, or a parameter."""
+    decorators = getattr(function, "decorator_list", ())
+    calls = [d.func.attr for d in decorators if isinstance(d, ast.Call) and isinstance(d.func, ast.Attribute)]
+    return not ROUTES.isdisjoint(calls) or "request" in parameters(function)
+
+
+def parameters(function: ast.AST | None) -> list[str]:
+    """The names of a function's parameters."""
     if not isinstance(function, FUNCTIONS):
-        return False
-    names = [
-        parameter.arg for parameter in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
-    ]
-    return any(name == "frame" or name.endswith("_frame") for name in names)
+        return []
+    arguments = function.args
+    return [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]

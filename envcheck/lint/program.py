@@ -125,13 +125,19 @@ class Program:
         """The loop that runs `node` once per turn and holds one of `test`, through calls within this file."""
         wanted = set(test)
         for loop in self.scopes.loops(node):
-            if any(inner in wanted for inner in ast.walk(loop)):
+            if any(inner in wanted for inner in self.turn(loop)):
                 return loop
         function = self.scopes.function(node)
         if function is None or depth == 0:
             return None
         sites = (self.loop_where(site, wanted, depth - 1) for site in self.sites.get(function, ()))
         return next((loop for loop in sites if loop is not None), None)
+
+    def turn(self, loop: ast.AST) -> Iterator[ast.AST]:
+        """The nodes of a loop, and those of the generators of this file that hand it its items."""
+        yield from ast.walk(loop)
+        for generator in self.values.generators(getattr(loop, "iter", None)):
+            yield from self.follow(own_nodes(generator))
 
     def frame_loop(self, node: ast.AST) -> ast.AST | None:
         """The loop around `node` that takes frames from a camera or a video."""

@@ -24,7 +24,8 @@ class Binding(NamedTuple):
     """One way in which a name gets its value.
 
     `path` is set by an import; `value` by an assignment, a with item or a definition; `item` where the name takes one
-    item of the value. All unset: nobody can tell (a parameter, a loop's target, an augmented assignment).
+    item of the value; `each` where a loop hands it the items of the value one by one. All unset: nobody can tell (a
+    parameter, an augmented assignment).
     """
 
     target: ast.AST
@@ -32,6 +33,7 @@ class Binding(NamedTuple):
     path: str = ""
     item: int | None = None
     first_parameter: bool = False
+    each: bool = False
 
 
 @dataclass(eq=False)
@@ -227,6 +229,8 @@ def bind(node: ast.AST, scope: Scope, inner: Scope) -> None:
         bind_parameters(node.args, inner, method=isinstance(scope.node, ast.ClassDef))
     elif isinstance(node, (ast.Import, ast.ImportFrom)):
         bind_import(node, scope)
+    elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+        bind_each(node.target, node.iter, inner)
     else:
         for target, value in assigned(node):
             bind_target(target, value, inner)
@@ -263,8 +267,20 @@ def assigned(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST | None]]:
         yield node.target, node.value
     elif isinstance(node, ast.withitem) and node.optional_vars is not None:
         yield node.optional_vars, node.context_expr
-    elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension, ast.AugAssign)):
+    elif isinstance(node, ast.AugAssign):
         yield node.target, None
+
+
+def bind_each(target: ast.AST, source: ast.AST, scope: Scope) -> None:
+    """What a loop hands out: one item per turn, or the parts of one."""
+    if isinstance(target, ast.Name):
+        scope.bind(target.id, Binding(target, value=source, each=True))
+        return
+    for number, part in enumerate(getattr(target, "elts", ())):
+        if isinstance(part, ast.Name):
+            scope.bind(part.id, Binding(part, value=source, item=number, each=True))
+        else:
+            bind_target(part, None, scope)
 
 
 def bind_target(target: ast.AST, value: ast.AST | None, scope: Scope, item: int | None = None) -> None:

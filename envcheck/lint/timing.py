@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from envcheck.lint.finding import Hit
+from envcheck.lint.finding import Hit, Level
 from envcheck.lint.program import Program
 from envcheck.lint.scopes import FUNCTIONS
 
@@ -59,9 +59,8 @@ def regions_of(program: Program, block: list[ast.stmt]) -> Iterator[Region]:
 
 def clock_name(program: Program, statement: ast.stmt) -> str | None:
     """The target of `t = time.time()`."""
-    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
-        return None
-    return ast.unparse(statement.targets[0]) if program.values.names(statement.value) & CLOCKS else None
+    called = isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)
+    return look(program, statement) if called else None
 
 
 def stopped(program: Program, statement: ast.stmt, started: str) -> str | None:
@@ -73,6 +72,26 @@ def stopped(program: Program, statement: ast.stmt, started: str) -> str | None:
         if difference and isinstance(node, ast.BinOp) and program.values.names(node.left) & CLOCKS:
             return ast.unparse(node.left)
     return None
+
+
+def turns(program: Program) -> Iterator[Region]:
+    """Whole turns of a loop, each timed from the one before: `fps = 1 / (now - before)`, then `before = now`."""
+    of = program.scopes.of
+    loops: list[ast.While | ast.For | ast.AsyncFor] = [*of(ast.While), *of(ast.For), *of(ast.AsyncFor)]
+    for loop in loops:
+        looks = [look(program, statement) for statement in loop.body]
+        for number, statement in enumerate(loop.body):
+            again = set(looks[number:]) - set(looks[:number]) - {None}
+            if any(stopped(program, statement, name) for name in again if name is not None):
+                yield Region(statement, tuple(loop.body))
+                break
+
+
+def look(program: Program, statement: ast.stmt) -> str | None:
+    """The target of a statement that keeps a time: `before = now`, `before = time.time()`."""
+    if not isinstance(statement, ast.Assign) or program.values.names(statement.value).isdisjoint(CLOCKS):
+        return None
+    return ast.unparse(statement.targets[0])
 
 
 def inner_calls(program: Program, region: Region) -> list[ast.Call]:
@@ -92,18 +111,30 @@ def own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def other_work(program: Program) -> Iterator[Hit]:
-    """SRC814: the camera, the disk or the screen is timed together with MediaPipe."""
-    works = {use.call for use in program.inferences}
+    """SRC814: the camera, the disk or the screen is timed together with MediaPipe. A frame rate is a remark."""
+    measured = [(region, calls) for region in regions(program) if (calls := timed_calls(program, region))]
     reported: set[ast.AST] = set()
-    for region in regions(program):
-        calls = inner_calls(program, region)
-        if not works.intersection(calls):
-            continue
-        others = sorted({call for call in calls if disturbs(program, call)}, key=lambda call: call.lineno)
+    for region, calls in measured:
+        others = [call for call in calls if disturbs(program, call)]
         if others and not reported.intersection(others):
             reported.update(others)
-            what = ", ".join(dict.fromkeys(f"{ast.unparse(call.func)} (line {call.lineno})" for call in others))
-            yield Hit("SRC814", others[0], f"timed since line {region.start.lineno}: {what}")
+            yield Hit("SRC814", others[0], f"timed since line {region.start.lineno}: {in_words(others)}")
+    for region in turns(program) if not measured else ():
+        others = [call for call in timed_calls(program, region) if disturbs(program, call)]
+        if others:
+            yield Hit("SRC814", others[0], f"this frame rate is that of {in_words(others)} too", Level.NOTE)
+
+
+def timed_calls(program: Program, region: Region) -> list[ast.Call]:
+    """All calls that a region makes, in the order of their lines; none where MediaPipe does not work in it."""
+    calls = set(inner_calls(program, region))
+    works = any(use.call in calls for use in program.inferences)
+    return sorted(calls, key=lambda call: call.lineno) if works else []
+
+
+def in_words(calls: list[ast.Call]) -> str:
+    """What is called, with its lines."""
+    return ", ".join(dict.fromkeys(f"{ast.unparse(call.func)} (line {call.lineno})" for call in calls))
 
 
 def disturbs(program: Program, call: ast.Call) -> bool:

@@ -45,6 +45,11 @@ class Value(NamedTuple):
 
 
 UNKNOWN = Value("?")
+HAND_ON = frozenset(
+    ("builtins.enumerate", "builtins.iter", "builtins.list", "itertools.islice", "tqdm.tqdm", "tqdm.auto.tqdm",
+     "rich.progress.track")
+)  # fmt: skip
+"""What hands on the items of its first argument one by one."""
 OPAQUE = frozenset(("?", "=", "{}", "def", "class"))
 
 
@@ -145,10 +150,40 @@ class Values:
             yield Value("class", owner) if isinstance(owner, ast.ClassDef) else UNKNOWN
         elif binding.value is None:
             yield UNKNOWN
+        elif binding.each:
+            yield from self._each(binding.value, binding.item)
         elif binding.item is None:
             yield from self.of(binding.value)
         else:
             yield from (item(value, binding.item) for value in self.of(binding.value))
+
+    def _each(self, source: ast.AST | None, part: int | None) -> Iterator[Value]:
+        """What a generator of this file hands to a loop; `part`: one item of that. Of others nobody can tell."""
+        if isinstance(source, ast.Call) and "builtins.enumerate" in self.names(source.func):
+            source, part = (source.args[0] if part == 1 and source.args else None), None
+        handed = [node for generator in self.generators(source) for node in yields(generator)]
+        for node in handed:
+            if isinstance(node, ast.YieldFrom):
+                yield UNKNOWN
+            elif part is None:
+                yield from self.of(node.value)
+            elif isinstance(node.value, ast.Tuple) and part < len(node.value.elts):
+                yield from self.of(node.value.elts[part])
+            else:
+                yield UNKNOWN
+        if not handed:
+            yield UNKNOWN
+
+    def generators(self, source: ast.AST | None) -> list[ast.AST]:
+        """The generators of this file that a loop over `source` runs: functions, and `__iter__` of classes."""
+        while isinstance(source, ast.Call) and source.args and self.names(source.func) <= HAND_ON:
+            source = source.args[0]
+        called = self.of(source.func) if isinstance(source, ast.Call) else ()
+        run = [value.node for value in called if value.path == "def"]
+        for value in self.of(source):
+            if isinstance(value.node, ast.ClassDef):
+                run += [method for method in value.node.body if getattr(method, "name", "") == "__iter__"]
+        return [function for function in run if function is not None and yields(function)]
 
     def _attribute(self, base: Value, name: str, node: ast.AST) -> Iterator[Value]:
         if base.path not in OPAQUE:
@@ -222,6 +257,11 @@ def own_nodes(function: ast.AST | None) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             stack.extend(ast.iter_child_nodes(node))
+
+
+def yields(function: ast.AST) -> list[ast.Yield | ast.YieldFrom]:
+    """Where a generator hands something out; nothing for other functions."""
+    return [node for node in own_nodes(function) if isinstance(node, (ast.Yield, ast.YieldFrom))]
 
 
 def is_property(function: ast.AST | None) -> bool:

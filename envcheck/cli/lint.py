@@ -23,6 +23,9 @@ FORMATS = ("text", "json", "sarif")
 SKIPPED = frozenset(("__pycache__", "node_modules", "site-packages", "build", "dist"))
 STANDARD_INPUT = "-"
 MOST_BESIDE = 16 << 20
+MOST_SOURCE = 4 << 20
+MOST_NOTEBOOK = 256 << 20
+"""In bytes. A syntax tree takes 300 times the space of its text; the pictures of a notebook are not parsed."""
 EPILOG = "Exit codes: 0 nothing found, or remarks only; 1 findings; 2 wrong use, or no such file; 3 no file to read."
 
 
@@ -113,8 +116,10 @@ def expanded(paths: list[str]) -> Iterator[str]:
     for path in paths:
         if path == STANDARD_INPUT:
             yield path
-        elif not is_there(Path(path)):
-            raise UsageError(f"there is no {path}", remedy="Name files, folders, or - for standard input.")
+        elif not path or not is_there(Path(path)):
+            raise UsageError(
+                f"there is no {path or 'file without a name'}", remedy="Name files, folders, or - for standard input."
+            )
         else:
             yield from below(path) if is_folder(Path(path)) else (path,)
 
@@ -153,16 +158,18 @@ def below(folder: str) -> Iterator[str]:
 
 
 def is_ours(file: Path) -> bool:
-    """Whether a file is of a kind that lint reads. YAML tells by its content."""
+    """Whether a file is of a kind that lint reads. YAML tells by its content; pipes and sockets are left alone."""
     from envcheck.lint.kinds import is_yaml_of_containers, kind_of_name
 
     kind = kind_of_name(file.name)
-    if kind != "":
-        return kind is not None
-    try:
-        return is_yaml_of_containers(file.read_bytes())
-    except OSError:
+    if kind is None:
         return False
+    try:
+        if file.exists() and not file.is_file():
+            return False
+        return kind != "" or is_yaml_of_containers(contents(file, MOST_SOURCE))
+    except OSError:
+        return kind != ""
 
 
 def is_read(folder: Path) -> bool:
@@ -175,10 +182,14 @@ def linted(path: str, codes: frozenset[str], version: tuple[int, ...] | None, dr
     from envcheck.lint import Finding, Level
     from envcheck.lint import lint as findings_of
 
+    most = MOST_NOTEBOOK if path.endswith(".ipynb") else MOST_SOURCE
     try:
-        data = standard_input() if path == STANDARD_INPUT else Path(path).read_bytes()
+        data = standard_input(most) if path == STANDARD_INPUT else contents(Path(path), most)
     except OSError as error:
         return [Finding(path=path, code="SRC800", level=Level.ERROR, message=f"cannot be read: {error.strerror}")]
+    if len(data) > most:
+        words = f"is larger than {most >> 20} MiB: it was not read"
+        return [Finding(path=path, code="SRC800", level=Level.ERROR, message=words)]
     folder = Path() if path == STANDARD_INPUT else Path(path).parent
     return findings_of(path, data, codes=codes, version=version, driver=driver, beside=partial(beside, folder))
 
@@ -192,11 +203,17 @@ def beside(folder: Path, name: str) -> bytes | None:
         return None
 
 
-def standard_input() -> bytes:
-    """All of standard input."""
+def contents(file: Path, most: int) -> bytes:
+    """All of a file, or one byte more than `most`."""
+    with file.open("rb") as stream:
+        return stream.read(most + 1)
+
+
+def standard_input(most: int) -> bytes:
+    """All of standard input, or one byte more than `most`."""
     if sys.stdin is None:
         raise UsageError("standard input is closed", remedy="Pipe a file into it, or name the file.")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer.read(most + 1)
 
 
 def rendered(form: str, findings: list[Finding], files: int) -> list[str]:

@@ -71,5 +71,6 @@ def uri(path: str) -> str:
     """A path as a URI reference: relative ones stay relative to where the command ran."""
     pure = PurePath(path)
     if pure.is_absolute():
-        return "file://" + quote(pure.as_posix(), errors="backslashreplace")
+        drive = "/" if pure.drive else ""
+        return f"file://{drive}" + quote(pure.as_posix(), safe="/:", errors="backslashreplace")
     return quote(pure.as_posix(), errors="backslashreplace")

@@ -83,6 +83,7 @@ def test_standard_input_is_read(lint: Lint) -> None:
     ("arguments", "code", "words"),
     [
         (("missing.py",), 2, "there is no missing.py"),
+        (("",), 2, "there is no file without a name"),
         ((), 2, "Missing argument"),
         (("empty",), 3, "no Python file, notebook, Dockerfile, compose file or script in empty"),
         (("-", "--format", "xml"), 2, "--format 'xml'"),
@@ -91,7 +92,7 @@ def test_standard_input_is_read(lint: Lint) -> None:
         (("-", "--mediapipe", "new"), 2, "is no version"),
         (("-", "--output", "no/such/folder/x"), 2, "No such file"),
     ],
-    ids=["missing", "nothing", "empty folder", "format", "select", "ignore", "version", "output"],
+    ids=["missing", "no name", "nothing", "empty folder", "format", "select", "ignore", "version", "output"],
 )
 def test_wrong_use_is_told_in_one_message(
     lint: Lint, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
@@ -114,6 +115,18 @@ def test_a_file_that_cannot_be_parsed_or_read_hides_no_other(lint: Lint, tmp_pat
     assert "a.py:1:5: SRC800" in ran.stdout
     assert "b.py:2:8: SRC801" in ran.stdout
     assert "c.py:1:1: SRC800 cannot be read: No such file" in ran.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_what_has_no_end_is_not_read_and_pipes_in_folders_are_left_alone(lint: Lint, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(GOOD)
+    os.mkfifo(tmp_path / "pipe.py")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    ran = lint(".", "/dev/zero")
+
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert "/dev/zero:1:1: SRC800 is larger than 4 MiB: it was not read" in ran.stdout
+    assert ran.stdout.endswith("\n2 files, 1 finding, 0 remarks\n")
 
 
 def test_codes_can_be_selected_and_ignored(lint: Lint, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from envcheck.lint.image import Beside
 from envcheck.lint.imagechecks import speaks_of_mediapipe
-from envcheck.lint.running import Place, Run, built, folder_speaks, judged
+from envcheck.lint.running import Place, Run, built, folder_speaks, judged, made_of
 from envcheck.lint.shell import expanded
 from envcheck.lint.textual import Spot, Text
 from envcheck.lint.yamltext import Node, documents
@@ -52,7 +52,11 @@ def of_service(text: Text, name: Node, service: Node, beside: Beside) -> tuple[R
     build = service.get("build")
     if build is not None:
         path, target = dockerfile_of(build)
-        run.image, speaks = built(beside, path, target)
+        inline = build.get("dockerfile_inline")
+        if inline is None:
+            run.image, speaks = built(beside, path, target)
+        else:
+            run.image, speaks = made_of(inline.text.encode(), posixpath.dirname(path), beside, target)
         run.unsure = run.unsure or run.image is None
         run.name = "" if run.image is None else run.name
         about = about or speaks

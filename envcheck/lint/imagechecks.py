@@ -39,7 +39,10 @@ BUILDS = re.compile(
     r"nvcc|cmake|ninja|\bmake\b|bazel|setup\.py|git clone|\.cu\b|torch|tensorflow|onnx|cupy|numba|ffmpeg|nvenc|conda"
 )
 COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-GIVES_GRAPHICS = re.compile(rb"NVIDIA_DRIVER_CAPABILITIES[\"']?\s*[:=]\s*[\"']?[\w,]*(?:all|graphics|display)")
+GIVES_GRAPHICS = re.compile(
+    rb"NVIDIA_DRIVER_CAPABILITIES[\"']?\s*[:=]\s*[\"']?[\w,]*(?:all|graphics|display)"
+    rb"|capabilities:\s*\[[^\]]*\b(?:all|graphics|display)\b"
+)
 PINNED = ("==", "===")
 
 
@@ -161,7 +164,7 @@ def capabilities(case: Case) -> Iterator[Spot]:
     value = given[0] if given else case.image.base.capabilities
     if not case.gpu or value is None or "$" in value or grants_graphics(value):
         return
-    if any(GIVES_GRAPHICS.search(case.beside(name) or b"") for name in COMPOSE):
+    if any(GIVES_GRAPHICS.search(case.beside(up + name) or b"") for name in COMPOSE for up in ("", "../")):
         return
     if given:
         yield Spot("SRC830", given[1], given[2], f"NVIDIA_DRIVER_CAPABILITIES={value}")
@@ -221,7 +224,7 @@ def opencv_libraries(case: Case) -> Iterator[Spot]:
     lacking = missing(case, ("gl", "glib"))
     if lacking:
         name, (start, end) = next(iter(found.items()))
-        brings = f"{name}, which MediaPipe brings," if (start, end) == (case.start, case.end) else name
+        brings = name if name in case.image.python else f"{name}, which MediaPipe brings,"
         yield Spot("SRC832", start, end, f"{brings} needs {' and '.join(lacking)}, and nothing installs that")
 
 
@@ -272,7 +275,7 @@ def two_opencvs(case: Case) -> Iterator[Spot]:
     mixed = any("headless" in name for name in found) and not all("headless" in name for name in found)
     here = (case.start, case.end)
     own = [place for place in found.values() if place != here] or list(found.values())
-    brings = " (MediaPipe brings opencv-contrib-python)" if here in found.values() else ""
+    brings = "" if found.keys() <= case.image.python.keys() else " (MediaPipe brings opencv-contrib-python)"
     yield Spot("SRC836", *own[-1], f"{', '.join(found)}{brings}", Level.WARNING if mixed else Level.NOTE)
 
 

@@ -19,9 +19,11 @@ WITH_VALUE = frozenset(
     --prefix --root --platform --python --python-version --abi --implementation --only-binary --no-binary --timeout
     --retries --cache-dir --trusted-host --cert --proxy --src --progress-bar --upgrade-strategy --config-settings -C
     --log -p --constraint --constraints --override --overrides --repository -X --index --default-index
-    --index-strategy --group --extra --enablerepo
+    --index-strategy --group --extra --enablerepo -n --name
     """.split()  # noqa: SIM905 (it reads better so)
 )
+PROJECTS = frozenset(("poetry", "pipenv", "pdm"))
+TAKES_PROJECT = frozenset(("install", "sync", "add", "update"))
 SCRIPTS = frozenset(("bash", "sh", "source", ".", "dpkg", "xargs", "ansible-playbook", "rosdep", "playwright"))
 CONSTRAINING = frozenset(("-c", "--constraint", "--constraints", "--override", "--overrides"))
 PIP = re.compile(r"pip(?:3(?:\.\d+)?)?")
@@ -71,10 +73,20 @@ def installs(command: Command) -> Iterator[Install]:
     elif name in APT or name in DNF or name == "apk":
         manager = "debian" if name in APT else "fedora" if name in DNF else "alpine"
         yield from packages(manager, rest)
-    elif name in CONDA or name in ("poetry", "pipenv", "pdm"):
-        yield Other("conda" if name in CONDA else "project", command[0])
+    elif name in CONDA:
+        yield Other("conda", command[0])
+        yield from inside(rest)
+    elif name in PROJECTS and any(word.text in TAKES_PROJECT for word in rest[:3]):
+        yield Other("project", command[0])
     elif name in SCRIPTS or command[0].text.startswith(("./", "/", "$")) or name.endswith(".sh"):
         yield Other("script", command[0])
+
+
+def inside(rest: Sequence[Word]) -> Iterator[Install]:
+    """`conda run -n NAME pip install …`: what the command installs that is run in an environment."""
+    plain = list(arguments(rest))
+    if plain and plain[0].text == "run" and len(plain) > 1:
+        yield from installs(tuple(rest[rest.index(plain[1]) :]))
 
 
 def by_python(name: str, word: Word, rest: Sequence[Word]) -> Iterator[Install]:

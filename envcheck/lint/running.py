@@ -141,15 +141,17 @@ CHECKS: tuple[Callable[[Run], Iterator[Spot]], ...] = (capabilities, mesa_only, 
 def built(beside: Beside, path: str, target: str = "") -> tuple[Image | None, bool]:
     """The image of a Dockerfile beside the file, and whether it is about MediaPipe."""
     data = beside(path)
-    if data is None:
-        return None, False
-    folder = path.rpartition("/")[0]
+    return made_of(data, path.rpartition("/")[0], beside, target) if data is not None else (None, False)
+
+
+def made_of(data: bytes, folder: str, beside: Beside, target: str = "") -> tuple[Image | None, bool]:
+    """The image of a Dockerfile's text, built in a folder, and whether it is about MediaPipe."""
 
     def below(name: str) -> bytes | None:
         return beside(f"{folder}/{name}" if folder else name)
 
     try:
-        text = decoded(path, data)
+        text = decoded("Dockerfile", data)
         image = image_of(text, below, target)
     except Unreadable:
         return None, False

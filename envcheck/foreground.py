@@ -117,7 +117,8 @@ def refusal(name: str, error: OSError) -> EnvcheckError:
         if there:
             remedy = "Its first line names an interpreter that is not there, or its loader is missing."
             return NotFoundError(f"{name} is there, but what should run it is not", remedy=remedy)
-        return NotFoundError(f"{name}: command not found", remedy="After `--` comes a command as in a shell.")
+        quoted = f"Without quotes around the whole: envcheck watch -- {name}" if " " in name.strip() else ""
+        return NotFoundError(f"{name}: command not found", remedy=quoted or "After `--` comes a command as in a shell.")
     return NotExecutableError(f"{name} cannot be executed: {error.strerror}", remedy=f"ls -l {name}")
 
 

@@ -70,6 +70,19 @@ class GpuWork(Record, frozen=True):
     """Time stamp of the sample, microseconds."""
 
 
+class GpuWorker(Record, frozen=True):
+    """A process of the program at work on a GPU, by NVML's own account.
+
+    NVML was `asked` so often since it was first seen at work, and it worked at `at_work` of these times; `sm` is the
+    highest percentage.
+    """
+
+    pid: int
+    sm: int
+    at_work: int
+    asked: int
+
+
 class GpuWorks(Record, frozen=True):
     """The processes that worked on one GPU since the last question."""
 
@@ -81,7 +94,7 @@ class GpuSeen(Record, frozen=True, omit_defaults=False):
     """One NVIDIA GPU over the time of watching.
 
     `compute` and `graphics` are the processes of this program that NVML listed with their greatest memory; `others`
-    counts the other programs' processes. `working` holds the samples in which a process of this program did work.
+    counts the other programs' processes. `working` holds those of this program that did work.
     Utilisation in percent of the GPU, power in watts; `before` is the moment before the program was started.
     """
 
@@ -89,11 +102,12 @@ class GpuSeen(Record, frozen=True, omit_defaults=False):
     compute: tuple[GpuProcess, ...] | Unread
     graphics: tuple[GpuProcess, ...] | Unread
     others: int | Unread
-    working: tuple[GpuWork, ...] | Unread
+    working: tuple[GpuWorker, ...] | Unread
     utilisation: int | Unread = NOT_LOOKED
     """The highest that was seen."""
     busier: int = 0
-    """How many samples lay clearly above `utilisation_before`."""
+    """How many of the last `samples` lay clearly above `utilisation_before`."""
+    samples: int = 0
     utilisation_before: int | Unread = NOT_LOOKED
     power: float | Unread = NOT_LOOKED
     power_before: float | Unread = NOT_LOOKED
@@ -107,6 +121,8 @@ class NativeLog(Record, frozen=True):
     """
 
     calculators: tuple[str, ...] = ()
+    delegated: tuple[str, ...] = ()
+    """Those of them that run a model which follows the delegate: all but the blendshapes'."""
     renderer: str = ""
     version: str = ""
     silencers: tuple[str, ...] = ()

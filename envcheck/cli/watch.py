@@ -25,7 +25,7 @@ WATCH_EPILOG = (
 @app.command(epilog=WATCH_EPILOG, context_settings={"allow_interspersed_args": False})
 def watch(
     command: Annotated[
-        list[str] | None, typer.Argument(help="The program and its arguments, after --.", metavar="-- COMMAND…")
+        list[str] | None, typer.Argument(help="The program and its arguments, after --.", metavar="-- COMMAND")
     ] = None,
     pid: Annotated[int | None, typer.Option("--pid", help="Watch this running process and its children.")] = None,
     seconds: Annotated[
@@ -98,12 +98,13 @@ class Outputs:
     """Where the report goes. Files are opened before anything runs, so that a bad path does not waste a run."""
 
     def __init__(self, report: Path | None, as_json: Path | None) -> None:
+        check_files(report, as_json)
         self._text = opened("--report", report)
         self._json = opened("--json", as_json)
         self.proven = False
 
     def publish(self, report: WatchReport) -> None:
-        """Write it; a reader that has gone away is no error."""
+        """Write it; neither a full disk nor a reader that has gone away changes what the program ended with."""
         from envcheck.model import Status
         from envcheck.report.terminal import width_of
         from envcheck.report.watch import render
@@ -112,13 +113,26 @@ class Outputs:
         if self._json is not None:
             import msgspec
 
-            with self._json as file:
-                file.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
-        if self._text is not None:
-            with self._text as file:
-                file.write(render(report, width=120))
-            return
-        say(render(report, width=width_of(sys.stderr)))
+            written("--json", self._json, msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+        if self._text is None or not written("--report", self._text, render(report, width=120)):
+            say(render(report, width=width_of(sys.stderr)))
+
+
+def check_files(report: Path | None, as_json: Path | None) -> None:
+    """Raise UsageError for what is no file's name: `--json -- python` would take the dashes for one."""
+    for option, path in (("--report", report), ("--json", as_json)):
+        if path is not None and str(path).startswith("-"):
+            raise UsageError(
+                f"{option} needs a file, and got {path}; standard output is the program's",
+                remedy=f"envcheck watch {option} FILE -- COMMAND   # ./{path} for a file of that name",
+            )
+    if report is not None and as_json is not None and report.resolve() == as_json.resolve() and is_plain(report):
+        raise UsageError(f"--report and --json both name {report}", remedy="Give each a file of its own.")
+
+
+def is_plain(path: Path) -> bool:
+    """True for a file of the disk, there or not; /dev/null can be named twice."""
+    return path.is_file() or not path.exists()
 
 
 def opened(option: str, path: Path | None) -> IO[str] | None:
@@ -126,9 +140,20 @@ def opened(option: str, path: Path | None) -> IO[str] | None:
     if path is None:
         return None
     try:
-        return path.open("w", encoding="utf-8")
+        return path.open("w", encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{option} {path} cannot be written: {getattr(error, 'strerror', error)}") from None
+
+
+def written(option: str, file: IO[str], text: str) -> bool:
+    """Write and close; False, and a sentence on standard error, where that fails."""
+    try:
+        with file:
+            file.write(text)
     except OSError as error:
-        raise UsageError(f"{option} {path} cannot be written: {error.strerror}") from None
+        say(f"envcheck: {option} {file.name} cannot be written: {error.strerror}\n")
+        return False
+    return True
 
 
 def say(text: str) -> None:

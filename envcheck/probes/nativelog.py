@@ -30,6 +30,8 @@ SILENCERS = frozenset(
 """Variables by which users keep the native log off their screen, or drown what the witnesses say there."""
 
 CALCULATOR = re.compile(r"inference_calculator\.cc:\d+\] Using (\w+) for InferenceCalculator")
+BLENDSHAPES = "blendshapes"
+"""In the name of the stream of the one model that stays on the CPU whatever the delegate is."""
 GL_MODELS = 2
 """FaceLandmarker runs detection and landmarks on the delegate; blendshapes stay on the CPU in every version."""
 
@@ -49,6 +51,14 @@ class GlLine(Record, frozen=True):
 def calculators(log: Sequence[str]) -> tuple[str, ...]:
     """Inference calculators in the order they were made, such as ("Gl", "Gl", "Cpu"); empty where none was named."""
     return tuple(match[1] for line in log if (match := CALCULATOR.search(line)))
+
+
+def delegated(log: Sequence[str]) -> tuple[str, ...]:
+    """As `calculators`, only those of models that follow the delegate.
+
+    They are named when a graph is set up, before EGL is reached: one that is refused then, or closed, is named too.
+    """
+    return calculators([line for line in log if BLENDSHAPES not in line])
 
 
 def ran_on_gl(names: Sequence[str]) -> bool:

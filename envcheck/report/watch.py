@@ -41,12 +41,17 @@ def what_was_watched(watched: Watched) -> str:
     """The command, how it ended, how long and how closely it was watched."""
     command = visible(shlex.join(watched.command))
     name = command if len(command) <= 60 else command[:57] + "…"
-    count = len(watched.processes)
-    many = f"{count} processes" if count != 1 else "1 process"
+    many = number(len(watched.processes) + watched.folded, "process", "processes")
+    samples = number(watched.samples, "sample", "samples")
     return (
-        f"{name or 'process'} ({watched.pid}) {ending(watched)}; watched {watched.seconds:.1f} s, "
-        f"{watched.samples} samples, {many}, {watched.cpu_s:.1f} s of CPU time; watching took {watched.own_cpu_s:.2f} s"
+        f"{name or 'process'} ({watched.pid}) {ending(watched)}; watched {watched.seconds:.1f} s, {samples}, {many}, "
+        f"{watched.cpu_s:.1f} s of CPU time; watching took {watched.own_cpu_s:.2f} s"
     )
+
+
+def number(count: int, one: str, more: str) -> str:
+    """A count with its noun."""
+    return f"{count} {one if count == 1 else more}"
 
 
 def ending(watched: Watched) -> str:

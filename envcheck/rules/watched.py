@@ -37,7 +37,8 @@ ADVICE: tuple[Advice, ...] = (
         code="RES608",
         title="a process of the program may not be looked into",
         because="Libraries and open files of another user's process, or of one that gained privileges, are hidden. Not seen is not the same as not there.",
-        remedy="sudo envcheck watch --pid PID",
+        remedy="sudo envcheck watch --pid PID\n"
+        "# In a container root is not enough: docker run --cap-add SYS_PTRACE … or the same on the host",
         url="https://man7.org/linux/man-pages/man2/ptrace.2.html",
         status=Status.UNKNOWN,
     ),
@@ -56,6 +57,14 @@ ADVICE: tuple[Advice, ...] = (
         remedy="envcheck doctor    # is the graphics half of the driver here?\n"
         "# In the code: FaceLandmarker of mediapipe.tasks with delegate=BaseOptions.Delegate.GPU",
         url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
+    ),
+    Advice(
+        code="GPU123",
+        title="the GPU delegate was asked for, and the CPU did the work, or part of it",
+        because="MediaPipe names a model's calculator when the graph is set up, before EGL is reached. Where the delegate is then refused and the program goes on with delegate=CPU, or where it has a landmarker of each, the log names both.",
+        remedy='envcheck check --python "$(command -v python)"    # is the delegate refused there, why, and what to do\n'
+        "# In the code: print what create_from_options raises; do not go on with the CPU without a word.",
+        url="https://github.com/google-ai-edge/mediapipe/blob/v0.10.35/mediapipe/calculators/tensor/inference_calculator.cc",
     ),
     Advice(
         code="GPU120",

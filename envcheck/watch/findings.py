@@ -68,14 +68,22 @@ def no_driver(watched: Watched, answer: Answer) -> str | None:
 
 def untouched(watched: Watched, answer: Answer) -> str | None:
     """On the CPU, and no GL driver anywhere."""
-    if answer.place is not Place.ON_CPU or driver_loaded(watched):
+    if answer.place is not Place.ON_CPU or driver_loaded(watched) or seen.asked_for_gl(watched):
         return None
     return answer.because
 
 
+def gave_up(watched: Watched, answer: Answer) -> str | None:
+    """The log names GL calculators, and the work was done on the CPU, or may have been."""
+    on_cpu = answer.place is Place.ON_CPU and seen.asked_for_gl(watched)
+    if not on_cpu and (answer.place is Place.ON_GPU or not seen.mixed(watched)):
+        return None
+    return f"the native log names {seen.calculators(watched).saw}; {answer.because}"
+
+
 def context_alone(watched: Watched, answer: Answer) -> str | None:
     """A GL driver that does nothing, or nothing that could be seen."""
-    if answer.place is Place.ON_CPU and driver_loaded(watched):
+    if answer.place is Place.ON_CPU and driver_loaded(watched) and not seen.asked_for_gl(watched):
         return answer.because
     loaded = any(judging.driver_says_something(process) for process in seen.subjects(watched))
     return answer.because if answer.place is Place.UNKNOWN and loaded else None
@@ -109,6 +117,7 @@ CAUSES: dict[str, Cause] = {
     "GPU104": on(Place.ON_OTHER_GPU),
     "EGL207": on(Place.ON_SOFTWARE_GL),
     "GPU122": on(Place.CUDA_ONLY),
+    "GPU123": gave_up,
     "GPU120": untouched,
     "GPU121": context_alone,
     "MPP416": silent_log,

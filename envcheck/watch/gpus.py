@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import msgspec
 from envcheck.cell.observe import NvmlSampler
 from envcheck.model import NOT_LOOKED, GpuProcess, GpuSample, Unread
 from envcheck.probes.answers import as_tagged, decode_object
-from envcheck.watched import GpuSeen, GpuWork, GpuWorks
+from envcheck.watched import GpuSeen, GpuWork, GpuWorker, GpuWorks
 
 BASELINE_S = 0.3
 """Time between the two samples before the program starts: power is the energy between them."""
@@ -27,7 +26,7 @@ PATIENCE_S = 5.0
 PERIOD_S = 1.0
 FIRST_S = 0.25
 KEPT = 60
-"""Samples kept of each process, and of each GPU: the last ones."""
+"""Samples kept of each GPU's utilisation: the last ones."""
 CLEARLY = 5
 """Percent of utilisation above the moment before the start that no idle context explains."""
 
@@ -51,14 +50,30 @@ def parse_work(line: bytes) -> tuple[GpuWorks, ...] | Unread:
 
 
 @dataclass
+class Work:
+    """One process' work on one GPU: the highest percentage, how often it was seen, when first and last."""
+
+    first_asked: int
+    sm: int = 0
+    times: int = 0
+    at: int = 0
+
+    def add(self, work: GpuWork) -> None:
+        """One more answer; NVML may repeat an old one."""
+        if work.at > self.at:
+            self.sm, self.times, self.at = max(self.sm, work.sm), self.times + 1, work.at
+
+
+@dataclass
 class Tally:
     """What has been seen of one GPU so far."""
 
     listed: dict[str, dict[int, int | None]] = field(default_factory=lambda: {"compute": {}, "graphics": {}})
     """Greatest memory of each process, on each of NVML's lists."""
     unread: dict[str, Unread] = field(default_factory=dict)
-    working: dict[int, deque[GpuWork]] = field(default_factory=dict)
-    """Samples with work, the last ones of each process."""
+    working: dict[int, Work] = field(default_factory=dict)
+    asked: int = 0
+    """How often NVML was asked who works."""
     utilisations: list[int | Unread] = field(default_factory=list)
 
     def add(self, sample: GpuSample) -> None:
@@ -78,18 +93,23 @@ class Tally:
         if isinstance(works, Unread):
             self.unread["work"] = works
             return
-        for work in works:
-            if work.sm > 0:
-                self.working.setdefault(work.pid, deque(maxlen=KEPT)).append(work)
+        self.asked += 1
+        latest = {work.pid: work for work in sorted(works, key=lambda work: work.at) if work.sm > 0}
+        for pid, work in latest.items():
+            self.working.setdefault(pid, Work(self.asked)).add(work)
 
     def lists(self, kind: str, pids: frozenset[int]) -> tuple[GpuProcess, ...] | Unread:
         """Those of `pids` that a list held; why nobody knows where it could not be read and held none."""
         found = tuple(GpuProcess(pid=pid, memory=size) for pid, size in self.listed[kind].items() if pid in pids)
         return found or self.unread.get(kind, ())
 
-    def works(self, pids: frozenset[int]) -> tuple[GpuWork, ...] | Unread:
-        """The samples in which any of `pids` worked."""
-        found = tuple(work for pid, works in self.working.items() if pid in pids for work in works)
+    def works(self, pids: frozenset[int]) -> tuple[GpuWorker, ...] | Unread:
+        """Those of `pids` that worked."""
+        found = tuple(
+            GpuWorker(pid, work.sm, work.times, self.asked - work.first_asked + 1)
+            for pid, work in self.working.items()
+            if pid in pids
+        )
         return found or self.unread.get("work", ())
 
     def others(self, pids: frozenset[int]) -> int | Unread:
@@ -213,6 +233,7 @@ class GpuWatch:
             utilisation=highest(tally.utilisations),
             utilisation_before=idle,
             busier=busier(tally.utilisations, idle),
+            samples=len(tally.utilisations),
             power=power(self._span[0], self._span[-1], index),
             power_before=power(self._before[0], self._before[-1], index) if self._before else NOT_LOOKED,
         )

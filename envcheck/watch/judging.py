@@ -3,8 +3,8 @@
 1. no process could be looked into                                              -> unknown
 2. the native log names calculators, and none of them is a GL one               -> on-cpu
 3. one witness excludes what another says                                       -> contradictory
-4. one and the same process has NVIDIA's GL core mapped and /dev/nvidiaN open, and
-   a. NVML lists it and sees it at work, and it does not work with CUDA as well, or
+4. one and the same process has NVIDIA's GL core for EGL mapped and /dev/nvidiaN open, and
+   a. NVML lists it and sees it keep on working, it does not work with CUDA as well, and the log names no other, or
    b. the native log names GL calculators and a context of NVIDIA's own driver  -> on-gpu
 5. the software rasteriser's threads work, or the log says that GL is software  -> on-software-gl
 6. a GL driver of another GPU is mapped and its device file open                -> on-other-gpu
@@ -38,8 +38,10 @@ NATIVE_LOG = (
 )
 ON_THE_HOST = "`envcheck watch --pid N` on the host, outside the container, where NVML's process numbers are known."
 LONGER = "Let it run longer: watching begins to see after a few tenths of a second."
-PRIVILEGE = "Watch as the same user, or as root: sudo envcheck watch --pid N"
-
+PRIVILEGE = "Watch as the user whose process it is, or as root (`sudo envcheck watch …`)."
+CAPABILITY = "Root needs CAP_SYS_PTRACE for that (`docker run --cap-add SYS_PTRACE …`), or watch on the host."
+OWN_PROC = "Mount a /proc that shows this PID namespace: `unshare --mount-proc …`, `mount -t proc proc /proc`."
+ONE_DELEGATE = "Watch a run with one delegate only: the log does not tell which landmarker did the work."
 
 CLIENTS = frozenset({"docker", "podman", "nerdctl", "kubectl", "ssh", "systemd-run", "crictl", "lxc", "machinectl"})
 """Commands whose work is done by processes that are not their children."""
@@ -80,8 +82,17 @@ def blind(watched: Watched) -> Answer | None:
     reasons = [process.libraries.reason for process in asked if isinstance(process.libraries, Unread)]
     if asked and len(reasons) < len(asked):
         return None
-    forbidden = any("does not let" in reason for reason in reasons)
-    return Answer(Place.UNKNOWN, reasons[0] if reasons else "no process was seen", PRIVILEGE if forbidden else LONGER)
+    if not asked and watched.not_followed:
+        return Answer(Place.UNKNOWN, watched.not_followed, OWN_PROC)
+    because = reasons[0] if reasons else "no process was seen"
+    return Answer(Place.UNKNOWN, because, next(filter(None, map(way_in, reasons)), LONGER))
+
+
+def way_in(reason: str) -> str:
+    """What would let us look, empty where nothing forbids it."""
+    if "does not let" not in reason:
+        return ""
+    return CAPABILITY if "let root" in reason else PRIVILEGE
 
 
 def log_says_cpu(watched: Watched) -> Answer | None:
@@ -127,7 +138,7 @@ def log_proves(watched: Watched) -> bool:
 def proven(watched: Watched) -> Answer | None:
     """Step 4."""
     for process in seen.subjects(watched):
-        if seen.rasteriser_works(process) or not on_nvidia(process):
+        if seen.rasteriser_works(process) or not on_nvidia(process) or seen.mixed(watched):
             continue
         driver = f"{seen.named(process)} has NVIDIA's GL driver {seen.driver_version(process)} and its device open"
         if log_proves(watched):
@@ -138,8 +149,8 @@ def proven(watched: Watched) -> Answer | None:
 
 
 def on_nvidia(process: ProcessSeen) -> bool:
-    """True where this process has NVIDIA's GL core mapped and an NVIDIA GPU open."""
-    return seen.has(process, seen.NVIDIA_CORE) and seen.opened(process, seen.NVIDIA_DEVICE)
+    """True where this process has NVIDIA's GL core for EGL mapped and an NVIDIA GPU open."""
+    return seen.has(process, seen.NVIDIA_EGL_CORE) and seen.opened(process, seen.NVIDIA_DEVICE)
 
 
 def with_cuda(watched: Watched, process: ProcessSeen) -> bool:
@@ -218,12 +229,16 @@ def why_unproven(watched: Watched, process: ProcessSeen) -> str:
     head = f"{seen.named(process)} has NVIDIA's GL driver mapped"
     if not seen.opened(process, seen.NVIDIA_DEVICE):
         return f"{head}, but {seen.devices(watched).saw}"
+    if not seen.has(process, seen.NVIDIA_EGL_CORE):
+        return f"{head} through GLX, for a window; MediaPipe's road, EGL, was not taken"
+    if seen.mixed(watched):
+        return f"{head}, and the native log names GL and CPU calculators: {seen.calculators(watched).saw}"
     if with_cuda(watched, process):
         return f"{head} and uses CUDA as well; NVML does not tell the work of the two apart"
     nvml = seen.nvml_process(watched)
     if nvml.says is not Says.HARDWARE:
         return f"{head} and its device open, which the CPU delegate of some versions does too; NVML: {nvml.saw}"
-    return f"{head} and is listed by NVML, but was not seen at work: {seen.gpu_work(watched).saw}"
+    return f"{head} and is listed by NVML, but was not seen to keep on working: {seen.gpu_work(watched).saw}"
 
 
 def how_to_settle(watched: Watched) -> str:
@@ -232,6 +247,7 @@ def how_to_settle(watched: Watched) -> str:
         text
         for text, wanted in (
             (ON_THE_HOST, watched.nested_pids is True),
+            (ONE_DELEGATE, seen.mixed(watched)),
             (NATIVE_LOG, not (watched.log and watched.log.calculators)),
         )
         if wanted
@@ -243,12 +259,11 @@ def untouched(watched: Watched) -> Answer:
     missed = gap(watched)
     if missed:
         elsewhere = ELSEWHERE if handed_over(watched) or left_behind(watched) else LONGER
-        return Answer(Place.UNKNOWN, missed, PRIVILEGE if "does not let" in missed else elsewhere)
+        return Answer(Place.UNKNOWN, missed, way_in(missed) or elsewhere)
     asked = seen.subjects(watched)
     program = "MediaPipe runs in" if any(seen.has(process, seen.MEDIAPIPE) for process in asked) else "looked at"
-    return Answer(
-        Place.ON_CPU, f"{program} {seen.counted(asked)}: no GL driver was loaded, and no GPU device file was open"
-    )
+    many = seen.counted(asked, more=seen.plain(watched))
+    return Answer(Place.ON_CPU, f"{program} {many}: no GL driver was loaded, and no GPU device file was open")
 
 
 def gap(watched: Watched) -> str:

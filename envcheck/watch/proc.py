@@ -14,6 +14,7 @@ from typing import NamedTuple
 from envcheck.record import Unread
 
 PROC = "/proc"
+PF_KTHREAD = 0x00200000
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 PATH = re.compile(rb" (/[^\n]+)$", re.MULTILINE)
@@ -46,6 +47,8 @@ class Stat(NamedTuple):
     start: int
     size: int
     """Bytes of virtual memory."""
+    of_kernel: bool = False
+    """A thread of the kernel, which has no memory of its own."""
 
 
 def parse_stat(text: bytes) -> Stat | None:
@@ -65,6 +68,7 @@ def parse_stat(text: bytes) -> Stat | None:
             threads=int(fields[17]),
             start=int(fields[19]),
             size=int(fields[20]),
+            of_kernel=bool(int(fields[6]) & PF_KTHREAD),
         )
     except (ValueError, IndexError):
         return None
@@ -112,7 +116,7 @@ def devices_of(pid: int) -> frozenset[str] | Unread:
         for descriptor in os.listdir(folder):  # noqa: PTH208 - a hundred Path objects a second are not free
             target = target_of(f"{folder}/{descriptor}")
             if DEVICE.match(target):
-                found.add(target)
+                found.add(printable(target))
     except OSError as error:
         return denied(error, pid)
     return frozenset(found)
@@ -138,7 +142,8 @@ def threads_of(pid: int) -> dict[int, str]:
 def denied(error: OSError, pid: int) -> Unread:
     """Why a process cannot be looked into."""
     if isinstance(error, PermissionError):
-        return Unread(reason=f"process {pid} is {owner_of(pid)}, and the system does not let this user look into it")
+        who = "root" if os.geteuid() == 0 else "this user"
+        return Unread(reason=f"process {pid} is {owner_of(pid)}, and the system does not let {who} look into it")
     return Unread(reason=f"process {pid}: {error.strerror or error}")
 
 
@@ -149,6 +154,20 @@ def owner_of(pid: int) -> str:
     except OSError:
         return "another user's"
     return "protected (not dumpable)" if uid == os.getuid() else f"user {uid}'s"
+
+
+def elsewhere() -> str:
+    """Why the numbers in /proc are not those that we know our children by; empty where they are."""
+    try:
+        shown = os.readlink(f"{PROC}/self")  # noqa: PTH115 - see above
+    except OSError as error:
+        return f"{PROC} cannot be read: {error.strerror or error}"
+    return "" if shown == str(os.getpid()) else f"{PROC} shows the processes of another PID namespace"
+
+
+def printable(text: str) -> str:
+    """An argument or a path as text that can be written down; bytes that are no UTF-8 are replaced."""
+    return os.fsencode(text).decode(errors="replace")
 
 
 def numbers_in(folder: str) -> list[int]:

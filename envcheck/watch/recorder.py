@@ -35,7 +35,9 @@ class Notes:
     """Ticks while watched, at the last tick at which it could have been looked at."""
     libraries: set[str] = field(default_factory=set)
     devices: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
     unread: dict[str, Unread] = field(default_factory=dict)
+    """What has been read once, and what could not be read the last time."""
     threads: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     """Name, ticks before and ticks now of each telling thread."""
     looks: int = 0
@@ -58,6 +60,7 @@ class Notes:
         ):
             if not isinstance(found, Unread):
                 kept.update(found)
+                self.read.add(name)
                 self.unread.pop(name, None)
             elif (stat := proc.stat_of(pid)) and stat.state not in "ZX":  # else it only ended meanwhile
                 self.unread[name] = found
@@ -97,9 +100,11 @@ class Notes:
         """What was found; where nothing was, and not every look succeeded, why."""
         if found:
             return tuple(sorted(found))
-        if self.looks == 0:
-            return self.unread.get(name, Unread(reason=f"process {self.first.pid} ended before it could be looked at"))
-        return self.unread.get(name, ())
+        if name in self.unread:
+            return self.unread[name]
+        if name in self.read:
+            return ()
+        return Unread(reason=f"process {self.first.pid} ended before it could be looked at")
 
 
 class Recorder:

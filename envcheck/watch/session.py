@@ -37,13 +37,15 @@ class Watching:
         self._cpu = time.process_time()
         self._nvml_cpu = self._sampler_ticks()
         self.pace = Pace()
-        self.failed = ""
+        self.failed = "" if recorder.attached else proc.elsewhere()
+        """Why processes may have been missed. Numbers of strangers are not followed at all."""
+        self._looks = not self.failed
 
     def tick(self) -> None:
         """One sample; it decides when the next is due."""
         before = time.thread_time()
         try:
-            joined = self.recorder.tick(time.monotonic())
+            joined = self._looks and self.recorder.tick(time.monotonic())
         except OSError as error:  # such as no descriptor left: the program must not suffer from it
             self.failed = f"a sample failed: {error}"
             joined = False
@@ -126,7 +128,7 @@ def described(
     return Watched(
         mode="attach" if recorder.attached else "launch",
         pid=recorder.root,
-        command=tuple(redact(part, env) for part in command),
+        command=tuple(redact(proc.printable(part), env) for part in command),
         seconds=seconds,
         samples=recorder.ticks,
         processes=processes,
@@ -171,6 +173,11 @@ def check_pid(pid: int) -> None:
     if stat.state in "ZX":
         raise UsageError(
             f"process {pid} ({stat.name}) has ended; its parent {stat.parent} has not taken note of it yet"
+        )
+    if stat.of_kernel:
+        raise UsageError(
+            f"{pid} ({stat.name}) is a thread of the kernel, and no program",
+            remedy="`pgrep -af NAME` finds a program's process id.",
         )
     leader = leader_of(pid)
     if leader != pid:

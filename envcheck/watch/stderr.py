@@ -9,6 +9,7 @@ import threading
 import time
 
 from envcheck.probes import nativelog
+from envcheck.watch.proc import printable
 from envcheck.watched import NativeLog
 
 LINE = 4000
@@ -88,9 +89,10 @@ def with_vmodule(env: dict[str, str]) -> dict[str, str]:
 def read_log(lines: list[str], env: dict[str, str]) -> NativeLog:
     """What the telling lines say."""
     context = nativelog.gl_line(lines)
-    silencers = tuple(f"{name}={env[name]}" for name in sorted(nativelog.SILENCERS) if name in env)
+    silencers = tuple(printable(f"{name}={env[name]}") for name in sorted(nativelog.SILENCERS) if name in env)
     return NativeLog(
         calculators=nativelog.calculators(lines),
+        delegated=nativelog.delegated(lines),
         renderer=context.renderer if context else "",
         version=context.version if context else "",
         silencers=silencers,

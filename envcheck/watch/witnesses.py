@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from envcheck.model import Says, Unread, Witness
 from envcheck.probes import nativelog, renderer
 from envcheck.watch.proc import COMPUTE_POOL, RASTER_THREAD
-from envcheck.watched import GpuSeen, ProcessSeen, Watched
+from envcheck.watched import GpuSeen, GpuWorker, ProcessSeen, Watched
 
 MEDIAPIPE = re.compile(r"(libmediapipe|_framework_bindings)[^/]*$")
 NVIDIA_CORE = re.compile(r"libnvidia-(egl|gl)core\.so[^/]*$")
 """Mapped only once NVIDIA's GL driver has been initialised; libEGL_nvidia alone was only asked."""
+NVIDIA_EGL_CORE = re.compile(r"libnvidia-eglcore\.so[^/]*$")
+"""The one that EGL uses, MediaPipe's only road; libnvidia-glcore draws a window through GLX."""
 NVIDIA_FRONT = re.compile(r"lib(EGL|GLESv2|GLX)_nvidia\.so[^/]*$")
 NVIDIA_VERSION = re.compile(r"\.so\.(\d+\.\d+(?:\.\d+)?)$")
 CUDA = re.compile(r"libcuda\.so[^/]*$")
@@ -27,16 +29,21 @@ BUSY_SHARE = 0.1
 BUSY_S = 0.1
 IDLE_SHARE = 0.02
 """Rasteriser threads with less than this share are idle."""
-MIN_SAMPLES = 2
-"""In so many of NVML's samples must a process work: making a context leaves a trace in one."""
-MIN_BUSIER = 3
-"""So many samples of a GPU that nobody else uses must lie above the moment before the start."""
+MIN_SAMPLES = 3
+"""At so many of NVML's samples must a process be at work: making a context leaves a trace in one, or in two."""
+MIN_SHARE = 0.25
+"""And in this part of the samples since the first: one that worked for a moment and gave it up is not at work."""
 
 
 def subjects(watched: Watched) -> tuple[ProcessSeen, ...]:
     """The processes that are asked about: those with MediaPipe's library, or all where none has it."""
     with_mediapipe = tuple(process for process in watched.processes if has(process, MEDIAPIPE))
     return with_mediapipe or watched.processes
+
+
+def plain(watched: Watched) -> int:
+    """How many of those that are only counted were asked about too: all, unless MediaPipe's are asked alone."""
+    return 0 if any(has(process, MEDIAPIPE) for process in watched.processes) else watched.folded
 
 
 def has(process: ProcessSeen, pattern: re.Pattern[str]) -> bool:
@@ -103,11 +110,16 @@ def works(watched: Watched, pid: int) -> bool:
         return False
     for gpu in gpus_of(watched):
         if isinstance(gpu.working, Unread):
-            if gpu.busier >= MIN_BUSIER and gpu.others == 0 and listed(watched, [pid]):
+            if keeps_on(gpu.busier, gpu.samples) and gpu.others == 0 and listed(watched, [pid]):
                 return True
-        elif len({work.at for work in gpu.working if work.pid == pid and work.sm > 0}) >= MIN_SAMPLES:
+        elif any(worker.pid == pid and keeps_on(worker.at_work, worker.asked) for worker in gpu.working):
             return True
     return False
+
+
+def keeps_on(at_work: int, asked: int) -> bool:
+    """True where work was seen often enough to be no trace of a beginning."""
+    return at_work >= MIN_SAMPLES and at_work >= MIN_SHARE * asked
 
 
 # --- the statements ---------------------------------------------------------------------------------------------
@@ -121,7 +133,7 @@ def testify(watched: Watched) -> tuple[Witness, ...]:
 
 def libraries(watched: Watched) -> Witness:
     """GL drivers mapped."""
-    needs = "libnvidia-eglcore (or glcore) mapped: NVIDIA's GL driver, initialised"
+    needs = "libnvidia-eglcore mapped: NVIDIA's GL driver, initialised through EGL"
     asked = subjects(watched)
     for says in (Says.HARDWARE, Says.SOFTWARE, Says.OTHER_GPU, Says.NOTHING):
         for process in asked:
@@ -130,7 +142,7 @@ def libraries(watched: Watched) -> Witness:
     unread = [process.libraries for process in asked if isinstance(process.libraries, Unread)]
     if unread or not asked:
         return Witness("libraries", Says.CANNOT_KNOW, unread[0].reason if unread else "no process was seen", needs)
-    return Witness("libraries", Says.CPU, f"no GL driver in {counted(asked)}", needs)
+    return Witness("libraries", Says.CPU, f"no GL driver in {counted(asked, more=plain(watched))}", needs)
 
 
 def devices(watched: Watched) -> Witness:
@@ -144,7 +156,7 @@ def devices(watched: Watched) -> Witness:
     unread = [process.devices for process in asked if isinstance(process.devices, Unread)]
     if unread or not asked:
         return Witness("devices", Says.CANNOT_KNOW, unread[0].reason if unread else "no process was seen", needs)
-    return Witness("devices", Says.CPU, f"no GPU device file open in {counted(asked)}", needs)
+    return Witness("devices", Says.CPU, f"no GPU device file open in {counted(asked, more=plain(watched))}", needs)
 
 
 def nvml_process(watched: Watched) -> Witness:
@@ -174,7 +186,7 @@ def why_no_lists(watched: Watched) -> str:
 
 def gpu_work(watched: Watched) -> Witness:
     """Work on a GPU by NVML's account."""
-    needs = f"NVML sees the process at work in {MIN_SAMPLES} samples"
+    needs = f"NVML sees the process at work in {MIN_SAMPLES} samples and in a quarter of them"
     gpus = gpus_of(watched)
     if isinstance(watched.gpus, Unread) or watched.nested_pids is not False or not gpus:
         return Witness("gpu-work", Says.CANNOT_KNOW, nvml_process(watched).saw, needs)
@@ -187,19 +199,22 @@ def gpu_work(watched: Watched) -> Witness:
 
 def utilised(gpu: GpuSeen) -> str:
     """What a GPU did, in numbers."""
-    own = None if isinstance(gpu.working, Unread) else [work.sm for work in gpu.working]
-    told = (
-        "own work not told"
-        if own is None
-        else f"own work up to {max(own)} % in {len(own)} samples"
-        if own
-        else "no own work"
-    )
+    told = own_work(gpu.working)
     busy = "" if isinstance(gpu.utilisation, Unread) else f", GPU up to {gpu.utilisation} %"
     before = "" if isinstance(gpu.utilisation_before, Unread) else f" ({gpu.utilisation_before} % before)"
     power = "" if isinstance(gpu.power, Unread) else f", {gpu.power:.0f} W"
     idle = "" if isinstance(gpu.power_before, Unread) else f" ({gpu.power_before:.0f} W before)"
     return f"GPU {gpu.index}: {told}{busy}{before}{power}{idle if power else ''}"
+
+
+def own_work(working: tuple[GpuWorker, ...] | Unread) -> str:
+    """What the program's own processes did, in numbers."""
+    if isinstance(working, Unread):
+        return "own work not told"
+    if not working:
+        return "no own work"
+    most = max(working, key=lambda worker: worker.at_work)
+    return f"own work up to {most.sm} % in {most.at_work} of {most.asked} samples"
 
 
 def rasteriser(watched: Watched) -> Witness:
@@ -216,11 +231,25 @@ def rasteriser(watched: Watched) -> Witness:
 def calculators(watched: Watched) -> Witness:
     """Which inference calculators ran, by the native log."""
     needs = "detection and landmarks run on a Gl calculator"
-    names = watched.log.calculators if watched.log else ()
-    if not names:
+    log = watched.log
+    if log is None or not log.calculators:
         return Witness("calculators", Says.CANNOT_KNOW, "the native log names no calculator", needs)
-    partly = Says.NOTHING if any(name.startswith("Gl") for name in names) else Says.CPU
-    return Witness("calculators", Says.GL if nativelog.ran_on_gl(names) else partly, ", ".join(names), needs)
+    saw = ", ".join(log.calculators)
+    if mixed(watched) or not log.delegated:
+        return Witness("calculators", Says.NOTHING, saw, needs)
+    partly = Says.NOTHING if asked_for_gl(watched) else Says.CPU
+    return Witness("calculators", Says.GL if nativelog.ran_on_gl(log.delegated) else partly, saw, needs)
+
+
+def asked_for_gl(watched: Watched) -> bool:
+    """True where the native log names a GL calculator: the GPU delegate was asked for, which is not yet work."""
+    return watched.log is not None and any(name.startswith("Gl") for name in watched.log.delegated)
+
+
+def mixed(watched: Watched) -> bool:
+    """True where models that follow the delegate were given to GL and to the CPU: which of them worked is not told."""
+    others = watched.log is not None and any(not name.startswith("Gl") for name in watched.log.delegated)
+    return others and asked_for_gl(watched)
 
 
 def context(watched: Watched) -> Witness:
@@ -237,9 +266,10 @@ def named(process: ProcessSeen) -> str:
     return f"{process.name} ({process.pid})"
 
 
-def counted(processes: tuple[ProcessSeen, ...]) -> str:
-    """How many, in words."""
-    return named(processes[0]) if len(processes) == 1 else f"{len(processes)} processes"
+def counted(processes: tuple[ProcessSeen, ...], more: int = 0) -> str:
+    """How many, in words; `more` are those that ended and had nothing telling."""
+    total = len(processes) + more
+    return named(processes[0]) if total == 1 else f"{total} processes"
 
 
 def names_in(process: ProcessSeen) -> str:

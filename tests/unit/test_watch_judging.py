@@ -8,14 +8,16 @@ import pytest
 from envcheck.model import GpuProcess, Says, Status, Unread
 from envcheck.rules import BY_CODE
 from envcheck.rules.watched import BY_CODE as TEXTS
+from envcheck.watch import judging
 from envcheck.watch.findings import CAUSES, findings
 from envcheck.watch.judging import judge
-from envcheck.watched import Ending, GpuSeen, GpuWork, NativeLog, Place, ProcessSeen, ThreadSeen, Watched
+from envcheck.watched import Ending, GpuSeen, GpuWorker, NativeLog, Place, ProcessSeen, ThreadSeen, Watched
 
 PID = 7
 FRONT = "/usr/lib/x86_64-linux-gnu/libEGL_nvidia.so.0"
 CORE = "/usr/lib/x86_64-linux-gnu/libnvidia-eglcore.so.570.124.06"
 CUDA = "/usr/lib/x86_64-linux-gnu/libcuda.so.1"
+GLX_CORE = "/usr/lib/x86_64-linux-gnu/libnvidia-glcore.so.570.124.06"
 SWRAST = "/usr/lib/x86_64-linux-gnu/dri/swrast_dri.so"
 IRIS = "/usr/lib/x86_64-linux-gnu/dri/iris_dri.so"
 GALLIUM = "/usr/lib/x86_64-linux-gnu/libgallium-25.0.7.so"
@@ -40,13 +42,14 @@ def gpu(
     *,
     graphics: tuple[int, ...] = (PID,),
     compute: tuple[int, ...] = (),
-    sm: tuple[int, ...] = (30, 40),
+    at_work: int = 5,
+    asked: int = 6,
     others: int = 0,
 ) -> GpuSeen:
     def listed(pids: tuple[int, ...]) -> tuple[GpuProcess, ...]:
         return tuple(GpuProcess(pid=pid, memory=1 << 26) for pid in pids)
 
-    work = tuple(GpuWork(pid=PID, sm=percent, at=number) for number, percent in enumerate(sm))
+    work = (GpuWorker(pid=PID, sm=40, at_work=at_work, asked=asked),) if at_work else ()
     return GpuSeen(0, listed(compute), listed(graphics), others, work, 40, 0, utilisation_before=0)
 
 
@@ -82,11 +85,13 @@ def place(watched: Watched) -> Place:
 
 ON_NVIDIA = process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidia0", "/dev/nvidiactl"))
 PROVEN = seen(ON_NVIDIA, gpus=(gpu(),))
-GL_LOG = NativeLog(calculators=("Gl", "Gl", "Cpu"), renderer="NVIDIA H200", version="OpenGL ES 3.2 NVIDIA 570.124.06")
-SOFT_LOG = NativeLog(calculators=("Gl", "Gl", "Cpu"), renderer="llvmpipe (LLVM 15)", version="OpenGL ES 3.2 Mesa 22")
-CPU_LOG = NativeLog(
-    calculators=("Cpu", "Cpu", "Cpu"), renderer="NVIDIA H200", version="OpenGL ES 3.2 NVIDIA 570.124.06"
-)
+NVIDIA_GL = "OpenGL ES 3.2 NVIDIA 570.124.06"
+GL_LOG = NativeLog(("Gl", "Gl", "Cpu"), ("Gl", "Gl"), renderer="NVIDIA H200", version=NVIDIA_GL)
+SOFT_LOG = NativeLog(("Gl", "Gl", "Cpu"), ("Gl", "Gl"), renderer="llvmpipe (LLVM 15)", version="OpenGL ES 3.2 Mesa 22")
+CPU_LOG = NativeLog(("Cpu",) * 3, ("Cpu",) * 2, renderer="NVIDIA H200", version=NVIDIA_GL)
+BOTH = ("Gl", "Gl", "Cpu", "Cpu")
+BOTH_LOG = NativeLog(BOTH, BOTH, renderer="NVIDIA H200", version=NVIDIA_GL)
+BOTH_SOFT_LOG = NativeLog(BOTH, BOTH, renderer="llvmpipe (LLVM 15)", version="OpenGL ES 3.2 Mesa 22")
 
 
 def test_all_witnesses_together_are_a_proof() -> None:
@@ -108,8 +113,12 @@ def test_all_witnesses_together_are_a_proof() -> None:
         seen(ON_NVIDIA),
         seen(ON_NVIDIA, gpus=()),
         seen(ON_NVIDIA, gpus=(gpu(graphics=()),)),
-        seen(ON_NVIDIA, gpus=(gpu(sm=()),)),
-        seen(ON_NVIDIA, gpus=(gpu(sm=(30,)),)),
+        seen(ON_NVIDIA, gpus=(gpu(at_work=0),)),
+        seen(ON_NVIDIA, gpus=(gpu(at_work=2, asked=2),)),
+        seen(ON_NVIDIA, gpus=(gpu(at_work=4, asked=60),)),
+        seen(process(MEDIAPIPE, FRONT, GLX_CORE, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
+        seen(ON_NVIDIA, gpus=(gpu(),), log=BOTH_LOG),
+        seen(ON_NVIDIA, nested=True, gpus=(), log=BOTH_LOG),
         seen(ON_NVIDIA, gpus=(gpu(),), nested=True),
         seen(ON_NVIDIA, gpus=(gpu(),), nested=Unread(reason="no /proc")),
         seen(process(MEDIAPIPE, CORE, CUDA, devices=("/dev/nvidia0",)), gpus=(gpu(compute=(PID,)),)),
@@ -125,7 +134,11 @@ def test_all_witnesses_together_are_a_proof() -> None:
         "NVML without GPU",
         "not listed",
         "listed, idle",
-        "one sample of work: a context being made",
+        "two samples of work: a context being made",
+        "worked at first, and gave it up",
+        "a window drawn through GLX",
+        "a landmarker of each delegate",
+        "a landmarker of each delegate, in a container",
         "PID namespace",
         "PID namespace not known",
         "CUDA in the same process",
@@ -140,18 +153,26 @@ def test_without_any_one_witness_there_is_no_proof(watched: Watched) -> None:
 
 def test_power_alone_is_no_work() -> None:
     """A context alone wakes the GPU up."""
-    idle = msgspec.structs.replace(gpu(sm=()), power=120.0, power_before=70.0)
+    idle = msgspec.structs.replace(gpu(at_work=0), power=120.0, power_before=70.0)
 
     assert place(seen(ON_NVIDIA, gpus=(idle,))) is Place.UNKNOWN
 
 
 @pytest.mark.parametrize(
-    ("busier", "others", "expected"), [(5, 0, Place.ON_GPU), (2, 0, Place.UNKNOWN), (5, 1, Place.UNKNOWN)]
+    ("busier", "samples", "others", "expected"),
+    [
+        (5, 9, 0, Place.ON_GPU),
+        (2, 2, 0, Place.UNKNOWN),
+        (5, 9, 1, Place.UNKNOWN),
+        (5, 60, 0, Place.UNKNOWN),
+    ],
 )
 def test_a_driver_that_does_not_tell_whose_work_it_is_speaks_only_where_nobody_else_is_there(
-    busier: int, others: int, expected: Place
+    busier: int, samples: int, others: int, expected: Place
 ) -> None:
-    untold = msgspec.structs.replace(gpu(others=others), working=Unread(reason="NotSupported"), busier=busier)
+    untold = msgspec.structs.replace(
+        gpu(others=others), working=Unread(reason="NotSupported"), busier=busier, samples=samples
+    )
 
     assert place(seen(ON_NVIDIA, gpus=(untold,))) is expected
 
@@ -162,11 +183,15 @@ def test_a_driver_that_does_not_tell_whose_work_it_is_speaks_only_where_nobody_e
         (seen(ON_NVIDIA, nested=True, gpus=(), log=GL_LOG), Place.ON_GPU),
         (seen(ON_NVIDIA, gpus=(gpu(),), log=CPU_LOG), Place.ON_CPU),
         (seen(process(MEDIAPIPE), log=GL_LOG), Place.CONTRADICTORY),
-        (seen(ON_NVIDIA, gpus=(gpu(graphics=(), sm=()),), log=GL_LOG), Place.CONTRADICTORY),
+        (seen(ON_NVIDIA, gpus=(gpu(graphics=(), at_work=0),), log=GL_LOG), Place.CONTRADICTORY),
         (seen(process(MEDIAPIPE, FRONT, CORE), log=GL_LOG), Place.UNKNOWN),
         (seen(process(MEDIAPIPE, SWRAST), log=SOFT_LOG), Place.ON_SOFTWARE_GL),
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=0.0), log=BOTH_SOFT_LOG), Place.ON_CPU),
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=8.0), log=BOTH_SOFT_LOG), Place.ON_SOFTWARE_GL),
+        (seen(process(MEDIAPIPE), log=NativeLog(BOTH, BOTH)), Place.ON_CPU),
+        (seen(ON_NVIDIA, log=NativeLog(("Xnnpack",))), Place.UNKNOWN),
         (seen(ON_NVIDIA, log=NativeLog()), Place.UNKNOWN),
-        (seen(ON_NVIDIA, nested=True, gpus=(), log=NativeLog(calculators=("Gl", "Gl"))), Place.UNKNOWN),
+        (seen(ON_NVIDIA, nested=True, gpus=(), log=NativeLog(("Gl", "Gl"), ("Gl", "Gl"))), Place.UNKNOWN),
     ],
     ids=[
         "log and kernel agree, in a container",
@@ -175,6 +200,10 @@ def test_a_driver_that_does_not_tell_whose_work_it_is_speaks_only_where_nobody_e
         "NVML lists nobody",
         "no device",
         "software",
+        "software given up for the CPU",
+        "software, and the CPU beside it",
+        "refused, and gone on with the CPU",
+        "blendshapes alone",
         "silent",
         "no context named",
     ],
@@ -251,15 +280,51 @@ def test_unknown_always_says_what_would_settle_it_or_why() -> None:
         (seen(process(MEDIAPIPE, IRIS, devices=("/dev/dri/renderD128",)), gpus=()), ["GPU104"]),
         (seen(process(MEDIAPIPE, CUDA, devices=("/dev/nvidia0",)), gpus=(gpu(),)), ["GPU122"]),
         (seen(process(), gpus=(gpu(graphics=()),)), ["GPU103"]),
-        (seen(ON_NVIDIA, gpus=(gpu(sm=()),)), ["GPU121"]),
+        (seen(ON_NVIDIA, gpus=(gpu(at_work=0),)), ["GPU121"]),
+        (seen(process(MEDIAPIPE), log=NativeLog(BOTH, BOTH), gpus=()), ["GPU123"]),
+        (seen(process(MEDIAPIPE), log=NativeLog(("Gl", "Gl"), ("Gl", "Gl")), gpus=()), ["GPU123"]),
+        (seen(process(MEDIAPIPE, SWRAST, raster_s=0.0), log=BOTH_SOFT_LOG, gpus=()), ["GPU123"]),
+        (seen(ON_NVIDIA, log=BOTH_LOG, gpus=(gpu(),)), ["GPU123", "GPU121"]),
+        (seen(ON_NVIDIA, log=CPU_LOG, gpus=(gpu(),)), ["GPU121"]),
         (seen(process(), command="/usr/bin/docker", gpus=()), ["RES610"]),
         (seen(ProcessSeen(PID, 1, "python", HIDDEN, HIDDEN), gpus=()), ["RES608"]),
         (seen(process(), unseen_s=30.0, gpus=()), ["RES609"]),
-        (seen(ON_NVIDIA, gpus=(gpu(sm=()),), log=NativeLog()), ["GPU121", "MPP416"]),
+        (seen(ON_NVIDIA, gpus=(gpu(at_work=0),), log=NativeLog()), ["GPU121", "MPP416"]),
     ],
 )
 def test_the_cause_has_its_code(watched: Watched, codes: list[str]) -> None:
     assert [finding.code for finding in findings(watched, judge(watched).answer)] == codes
+
+
+@pytest.mark.parametrize(
+    ("reason", "way"),
+    [
+        (HIDDEN.reason, judging.PRIVILEGE),
+        ("process 7 is protected, and the system does not let root look into it", judging.CAPABILITY),
+        ("process 7 ended before it could be looked at", judging.LONGER),
+    ],
+)
+def test_the_way_in_depends_on_who_is_kept_out(reason: str, way: str) -> None:
+    shut = Unread(reason=reason)
+
+    assert judge(seen(ProcessSeen(PID, 1, "python", shut, shut))).answer.settle == way
+
+
+def test_where_proc_is_another_namespaces_no_longer_run_would_help() -> None:
+    elsewhere = msgspec.structs.replace(seen(), not_followed="/proc shows the processes of another PID namespace")
+
+    assert judge(elsewhere).answer == (Place.UNKNOWN, elsewhere.not_followed, judging.OWN_PROC)
+
+
+def test_processes_that_are_only_counted_are_counted() -> None:
+    folded = msgspec.structs.replace(seen(process()), folded=2)
+
+    assert "looked at 3 processes" in judge(folded).answer.because
+    assert "no GL driver in 3 processes" in judge(folded).witnesses[0].saw
+    assert (
+        "MediaPipe runs in python (7)"
+        in judge(msgspec.structs.replace(seen(process(MEDIAPIPE)), folded=2)).answer.because
+    )
 
 
 def test_every_code_has_a_page_and_every_text_of_watch_a_cause() -> None:

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from envcheck.model import GpuProcess, GpuSample, Unread
 from envcheck.report.watch import render
-from envcheck.watch import gpus
 from envcheck.watch.gpus import Reading, Tally, parse_work, power
 from envcheck.watch.pace import SLOWEST_S, STEADY_S, Pace
 from envcheck.watch.proc import COMPUTE_POOL, parse_stat, telling_libraries, telling_threads
 from envcheck.watch.session import concluded
 from envcheck.watch.stderr import read_log, with_vmodule
-from envcheck.watched import GpuWork, WatchReport
+from envcheck.watched import GpuWork, GpuWorker, WatchReport
 from tests.unit.test_watch_judging import ON_NVIDIA, PROVEN, process, seen
 
 STAT = b"42 (a (b) c) S 7 42 42 0 -1 4194560 1 0 0 0 120 30 5 6 20 0 13 0 98765 4096000 300 18446744073709551615"
@@ -27,6 +26,14 @@ def test_a_stat_file_is_read_whatever_the_name() -> None:
     assert stat is not None
     assert (stat.pid, stat.name, stat.state, stat.parent, stat.threads) == (42, "a (b) c", "S", 7, 13)
     assert (stat.ticks, stat.children_ticks, stat.start, stat.size) == (150, 11, 98765, 4096000)
+    assert not stat.of_kernel
+
+
+def test_a_thread_of_the_kernel_is_known() -> None:
+    stat = parse_stat(STAT.replace(b"4194560", b"2129984"))
+
+    assert stat is not None
+    assert stat.of_kernel
 
 
 @given(st.binary(max_size=300))
@@ -100,15 +107,21 @@ def test_a_list_that_may_not_be_read_is_not_an_empty_one() -> None:
     assert isinstance(tally.works(frozenset({7})), Unread)
 
 
-def test_work_is_kept_only_where_there_was_any_and_never_without_bounds() -> None:
+def test_work_is_counted_by_question_from_the_first_on_and_an_old_sample_is_not_counted_again() -> None:
     tally = Tally()
-    for at in range(1000):
-        tally.add_work((GpuWork(pid=7, sm=at % 2, at=at),))
-    kept = tally.works(frozenset({7}))
+    answers = ((), (5, 30), (5, 30), (), (8, 0), (9, 10))
+    for answer in answers:
+        tally.add_work((GpuWork(pid=7, at=answer[0], sm=answer[1]),) if answer else ())
 
-    assert not isinstance(kept, Unread)
-    assert len(kept) == gpus.KEPT
-    assert all(work.sm == 1 for work in kept)
+    assert tally.works(frozenset({7})) == (GpuWorker(pid=7, sm=30, at_work=2, asked=5),)
+    assert tally.works(frozenset({8})) == ()
+
+
+def test_several_samples_in_one_answer_are_one() -> None:
+    tally = Tally()
+    tally.add_work(tuple(GpuWork(pid=7, sm=20 + at, at=at) for at in (3, 1, 2)))
+
+    assert tally.works(frozenset({7})) == (GpuWorker(pid=7, sm=23, at_work=1, asked=1),)
 
 
 def test_answers_of_the_payload_are_parsed_or_unread() -> None:
@@ -142,13 +155,14 @@ def test_the_users_own_vmodule_stays() -> None:
 def test_the_native_log_is_read_with_what_silences_it() -> None:
     lines = [
         "I0000 inference_calculator.cc:104] Using GlAdvanced for InferenceCalculator with x",
+        "I0000 inference_calculator.cc:104] Using Xnnpack for InferenceCalculator with faceblendshapesgraph__4",
         "I0000 gl_context.cc:408] GL version: 3.2 (OpenGL ES 3.2 NVIDIA 570.144), renderer: NVIDIA H200",
     ]
-    log = read_log(lines, {"GLOG_minloglevel": "2", "HOME": "/"})
+    log = read_log(lines, {"GLOG_minloglevel": "2", "GLOG_log_dir": "/\udcff", "HOME": "/"})
 
-    assert log.calculators == ("GlAdvanced",)
+    assert (log.calculators, log.delegated) == (("GlAdvanced", "Xnnpack"), ("GlAdvanced",))
     assert (log.renderer, log.version) == ("NVIDIA H200", "OpenGL ES 3.2 NVIDIA 570.144")
-    assert log.silencers == ("GLOG_minloglevel=2",)
+    assert log.silencers == ("GLOG_log_dir=/\ufffd", "GLOG_minloglevel=2")
 
 
 def test_the_report_begins_with_the_verdict_and_fits_the_terminal() -> None:

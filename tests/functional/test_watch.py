@@ -1,4 +1,4 @@
-"""`envcheck watch` on real programs: left alone in every way that a program can notice, and judged rightly."""
+"""`envcheck watch` on real programs: they are left alone in every way that a program can notice."""
 
 from __future__ import annotations
 
@@ -9,59 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from envcheck.host import nested_pids
+from envcheck.cli import run
+from envcheck.errors import UsageError
+from envcheck.watch import proc
 from tests.conftest import unable
-from tests.functional.conftest import PythonWith, environment
-
-HERE = Path(__file__).parent
-ENVCHECK = (sys.executable, "-m", "envcheck")
-DEADLINE_S = 120
-
-
-@dataclass(frozen=True)
-class Watched:
-    """What one watched run left."""
-
-    code: int
-    stdout: bytes
-    stderr: bytes
-    report: dict[str, Any]
-
-    @property
-    def verdict(self) -> str:
-        """The word."""
-        return str(self.report["verdict"])
-
-    @property
-    def codes(self) -> list[str]:
-        """Codes of the findings, in their order."""
-        return [finding["code"] for finding in self.report["findings"]]
-
-
-def watch(
-    *command: str,
-    options: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
-    stdin: bytes = b"",
-    wrapper: Sequence[str] = (),
-    folder: Path,
-) -> Watched:
-    """Run `envcheck watch OPTIONS -- COMMAND` to its end."""
-    path = folder / "report.json"
-    path.unlink(missing_ok=True)
-    argv = [*wrapper, *ENVCHECK, "watch", "--json", str(path), *options, *(("--", *command) if command else ())]
-    done = subprocess.run(
-        argv, input=stdin, capture_output=True, env=environment(env or {}), timeout=DEADLINE_S, check=False, cwd=folder
-    )
-    report = json.loads(path.read_text(encoding="utf-8") or "{}") if path.exists() else {}
-    return Watched(done.returncode, done.stdout, done.stderr, report)
+from tests.functional.watching import ENVCHECK, watch
 
 
 def started(folder: Path, *command: str) -> subprocess.Popen[bytes]:
@@ -80,12 +37,12 @@ def started(folder: Path, *command: str) -> subprocess.Popen[bytes]:
 # --- the program is left alone ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [0, 1, 3, 77, 255])
+@pytest.mark.parametrize("code", [0, 3, 255])
 def test_the_exit_code_is_the_programs_own(code: int, tmp_path: Path) -> None:
     assert watch("sh", "-c", f"exit {code}", folder=tmp_path).code == code
 
 
-@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGTERM", "SIGABRT", "SIGPIPE"])
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGTERM", "SIGPIPE"])
 def test_a_program_that_a_signal_ends_takes_us_along(name: str, tmp_path: Path) -> None:
     ran = watch("sh", "-c", f"kill -{name[3:]} $$", folder=tmp_path)
 
@@ -148,8 +105,9 @@ def test_a_signal_sent_to_us_reaches_the_program_once(tmp_path: Path) -> None:
         "import signal, time, sys\nseen = []\n"
         "for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):\n"
         "    signal.signal(n, lambda number, frame: seen.append(number))\n"
-        "print('ready', flush=True)\nend = time.time() + 3\n"
-        "while time.time() < end: time.sleep(0.05)\nprint(sorted(int(n) for n in seen))"
+        "print('ready', flush=True)\nend = time.time() + 30\n"
+        "while time.time() < end and len(seen) < 4: time.sleep(0.05)\ntime.sleep(0.3)\n"
+        "print(sorted(int(n) for n in seen))"
     )
     popen = started(tmp_path, sys.executable, "-c", script)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -174,7 +132,7 @@ def test_a_program_that_signals_its_own_group_is_not_signalled_again(tmp_path: P
 
 
 def test_a_program_that_ignores_sigterm_is_watched_to_its_end(tmp_path: Path) -> None:
-    popen = started(tmp_path, "sh", "-c", "trap '' TERM; echo ready; sleep 2; echo done; exit 5")
+    popen = started(tmp_path, "sh", "-c", "trap '' TERM; echo ready; sleep 1; echo done; exit 5")
     popen.terminate()
     out, _ = popen.communicate(timeout=30)
 
@@ -190,7 +148,7 @@ def test_a_program_that_forks_and_exits_is_followed_and_its_children_are_named(t
 
 
 def test_a_pipeline_is_watched_whole(tmp_path: Path) -> None:
-    ran = watch("sh", "-c", "head -c 1500000000 /dev/zero | md5sum | (sleep 1; cat)", folder=tmp_path)
+    ran = watch("sh", "-c", "head -c 600000000 /dev/zero | md5sum | (sleep 1; cat)", folder=tmp_path)
 
     assert {process["name"] for process in ran.report["watched"]["processes"]} == {"sh"}
     assert ran.report["watched"]["folded"] >= 2
@@ -336,37 +294,58 @@ def test_in_a_terminal_ctrl_c_ends_the_watching_of_a_process_and_not_the_process
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "words"),
     [
-        (("--",), 2, "nothing to watch"),
-        ((), 2, "nothing to watch"),
-        (("--", "/nonexistent/program"), 127, "command not found"),
-        (("--", "no-such-command"), 127, "command not found"),
-        (("--", "/etc/passwd"), 126, "cannot be executed"),
-        (("--", "/etc"), 126, "cannot be executed"),
-        (("--", ""), 127, "command not found"),
-        (("--pid", "many"), 2, "valid integer"),
-        (("--pid", "0"), 2, "no process id"),
-        (("--pid", "-5"), 2, "no process id"),
-        (("--pid", "4194999"), 2, "no process 4194999"),
-        (("--pid", "99999999999999999999"), 2, "no process"),
-        (("--pid", "1", "--", "true"), 2, "exclude each other"),
-        (("--pid", "1", "--native-log"), 2, "need a command"),
-        (("--pid", "1", "--seconds", "0"), 2, "not a number above 0"),
-        (("--pid", "1", "--seconds", "nan"), 2, "not a number above 0"),
-        (("--seconds", "3", "--", "true"), 2, "needs --pid"),
-        (("--json", "/nonexistent/file", "--", "true"), 2, "cannot be written"),
-        (("--unknown", "--", "true"), 2, "--unknown"),
+        (("--",), "nothing to watch"),
+        ((), "nothing to watch"),
+        (("--pid", "many"), "valid integer"),
+        (("--pid", "0"), "no process id"),
+        (("--pid", "-5"), "no process id"),
+        (("--pid", "4194999"), "no process 4194999"),
+        (("--pid", "99999999999999999999"), "no process"),
+        (("--pid", "1", "--", "true"), "exclude each other"),
+        (("--pid", "1", "--native-log"), "need a command"),
+        (("--pid", "1", "--seconds", "0"), "not a number above 0"),
+        (("--pid", "1", "--seconds", "nan"), "not a number above 0"),
+        (("--seconds", "3", "--", "touch", "ran"), "needs --pid"),
+        (("--json", "/nonexistent/file", "--", "touch", "ran"), "cannot be written"),
+        (("--unknown", "--", "touch", "ran"), "--unknown"),
+        (("--json", "--", "touch", "ran"), "standard output is the program's"),
+        (("--json", "-", "--", "touch", "ran"), "standard output is the program's"),
+        (("--report", "out", "--json", "./out", "--", "touch", "ran"), "both name out"),
     ],
 )
 def test_bad_input_is_refused_with_a_way_out_and_runs_nothing(
-    arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
+    arguments: tuple[str, ...],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = subprocess.run([*ENVCHECK, "watch", *arguments], capture_output=True, text=True, check=False, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
 
-    assert done.returncode == code
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert run(["watch", *arguments]) == UsageError.exit_code
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("/nonexistent/program", 127, "command not found"),
+        ("no-such-command", 127, "command not found"),
+        ("", 127, "command not found"),
+        ("python app.py", 127, "Without quotes"),
+        ("/etc/passwd", 126, "cannot be executed"),
+        ("/etc", 126, "cannot be executed"),
+    ],
+)
+def test_what_cannot_be_started_ends_as_in_a_shell(command: str, code: int, words: str, tmp_path: Path) -> None:
+    ran = watch(command, folder=tmp_path)
+
+    assert ran.code == code
+    assert words in ran.stderr.decode()
+    assert b"Traceback" not in ran.stderr
 
 
 def test_a_process_that_is_gone_or_only_a_zombie_is_named_as_such(tmp_path: Path) -> None:
@@ -379,6 +358,43 @@ def test_a_process_that_is_gone_or_only_a_zombie_is_named_as_such(tmp_path: Path
     assert (zombie.code, gone.code) == (2, 2)
     assert b"has ended" in zombie.stderr
     assert b"there is no process" in gone.stderr
+
+
+def test_a_full_disk_costs_the_report_and_not_the_programs_exit_code(tmp_path: Path) -> None:
+    argv = [*ENVCHECK, "watch", "--json", "/dev/full", "--report", "/dev/full", "--", "sh", "-c", "exit 3"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "--json /dev/full cannot be written: No space left" in done.stderr
+    assert "envcheck: unknown: " in done.stderr
+
+
+def test_arguments_that_are_no_text_are_passed_on_and_reported(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    argv = [*map(os.fsencode, ENVCHECK), b"watch", b"--json", os.fsencode(report), b"--", b"printf", b"\xff"]
+    done = subprocess.run(argv, capture_output=True, check=False, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (0, b"\xff")
+    assert json.loads(report.read_text(encoding="utf-8"))["watched"]["command"] == ["printf", "\ufffd"]
+
+
+def test_a_thread_of_the_kernel_is_no_program(tmp_path: Path) -> None:
+    threads = [pid for pid in proc.numbers_in(proc.PROC) if (stat := proc.stat_of(pid)) and stat.of_kernel]
+    if not threads:
+        pytest.skip("this PID namespace shows no thread of the kernel")
+    ran = watch(options=("--pid", str(threads[0])), folder=tmp_path)
+
+    assert ran.code == 2
+    assert b"thread of the kernel" in ran.stderr
+
+
+@pytest.mark.root
+def test_where_proc_shows_other_numbers_nobody_is_mistaken_for_the_program(tmp_path: Path) -> None:
+    ran = watch("sh", "-c", "sleep 0.5; exit 3", wrapper=("unshare", "-p", "-f"), folder=tmp_path)
+
+    assert (ran.code, ran.verdict) == (3, "unknown")
+    assert ran.report["watched"]["processes"] == []
+    assert "another PID namespace" in ran.report["because"]
 
 
 def test_a_script_without_a_first_line_runs_as_in_a_shell(tmp_path: Path) -> None:
@@ -409,273 +425,3 @@ def test_another_users_process_is_could_not_look_and_never_a_verdict(tmp_path: P
     assert done.returncode == 1
     assert "unknown:" in done.stderr
     assert "RES608" in done.stderr
-
-
-# --- verdicts -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Fakes:
-    """A program, and libraries that look like NVIDIA's."""
-
-    program: str
-    front: str
-    core: str
-    cuda: str
-    nvml: str
-
-
-def compile_c(*arguments: str) -> None:
-    """gcc."""
-    subprocess.run(["gcc", *arguments], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def fakes(tmp_path_factory: pytest.TempPathFactory) -> Fakes:
-    """Compiled once."""
-    if shutil.which("gcc") is None or not Path("/usr/include/EGL/egl.h").exists():
-        unable("needs gcc and EGL's headers; enable with: apt-get install gcc libegl-dev libgles-dev")
-    folder = tmp_path_factory.mktemp("fakes")
-    made = {}
-    for key, name in (
-        ("front", "libEGL_nvidia.so.0"),
-        ("core", "libnvidia-eglcore.so.570.124.06"),
-        ("cuda", "libcuda.so.1"),
-    ):
-        (folder / "empty.c").write_text("int nothing;\n", encoding="utf-8")
-        made[key] = str(folder / name)
-        compile_c("-shared", "-fPIC", "-o", made[key], str(folder / "empty.c"))
-    (folder / "nvml").mkdir()
-    compile_c("-shared", "-fPIC", "-o", str(folder / "nvml" / "libnvidia-ml.so.1"), str(HERE / "watch_nvml.c"))
-    program = str(folder / "gpuapp")
-    compile_c("-O1", "-o", program, str(HERE / "watch_program.c"), "-lEGL", "-lGLESv2", "-ldl")
-    return Fakes(program, made["front"], made["core"], made["cuda"], str(folder / "nvml"))
-
-
-PRIVATE_DEV = (
-    "mount -t tmpfs none /mnt && for d in null zero urandom random tty; do cp -a /dev/$d /mnt/$d; done;"
-    ' mknod /mnt/nvidia0 c 1 3; mknod /mnt/nvidiactl c 1 3; mount --bind /mnt /dev; exec "$@"'
-)
-IN_PRIVATE_DEV = ("unshare", "-m", "sh", "-c", PRIVATE_DEV, "sh")
-"""A /dev of its own, with device files where NVIDIA's would be."""
-
-DEVICE = "/dev/nvidia0"
-SEEING = {"STANDIN_COMM": "gpuapp"}
-
-
-def on_fake_gpu(
-    fakes: Fakes, folder: Path, *opened: str, settings: Mapping[str, str] | None = None, options: Sequence[str] = ()
-) -> Watched:
-    """The program with these libraries and files, under the stand-in for NVML."""
-    env = {"LD_LIBRARY_PATH": fakes.nvml, **(SEEING if settings is None else settings)}
-    return watch(fakes.program, "4", *opened, env=env, wrapper=IN_PRIVATE_DEV, folder=folder, options=options)
-
-
-@pytest.fixture
-def own_pids() -> None:
-    """NVML's process numbers can be compared with ours only outside of containers."""
-    if nested_pids() is not False:
-        pytest.skip("this is a PID namespace; the case needs the host's")
-
-
-@pytest.mark.root
-@pytest.mark.usefixtures("own_pids")
-def test_all_witnesses_together_prove_the_gpu(fakes: Fakes, tmp_path: Path) -> None:
-    ran = on_fake_gpu(fakes, tmp_path, fakes.front, fakes.core, DEVICE, options=("--require-gpu",))
-
-    assert (ran.verdict, ran.report["status"], ran.code, ran.codes) == ("on-gpu", "PASS", 0, [])
-    assert "570.124.06" in ran.report["because"]
-    (gpu,) = ran.report["watched"]["gpus"]
-    assert gpu["working"]
-    assert gpu["power_before"] == pytest.approx(90, rel=0.2)
-
-
-@pytest.mark.root
-@pytest.mark.usefixtures("own_pids")
-@pytest.mark.parametrize(
-    ("missing", "settings", "verdict"),
-    [
-        ("core", SEEING, "unknown"),
-        ("front core", SEEING, "unknown"),
-        ("device", SEEING, "unknown"),
-        ("", {}, "unknown"),
-        ("", {**SEEING, "STANDIN_SM": "0"}, "unknown"),
-        ("", {**SEEING, "STANDIN_LIST": "none"}, "unknown"),
-        ("", {**SEEING, "STANDIN_LIST": "denied"}, "unknown"),
-        ("front core device", {}, "on-cpu"),
-        ("front core device", SEEING, "contradictory"),
-    ],
-    ids=[
-        "asked, not initialised",
-        "no library",
-        "no device file",
-        "not on any list",
-        "idle context",
-        "works, not listed",
-        "lists denied",
-        "nothing",
-        "only NVML",
-    ],
-)
-def test_without_any_one_witness_nothing_passes(
-    missing: str, settings: dict[str, str], verdict: str, fakes: Fakes, tmp_path: Path
-) -> None:
-    opened = {"front": fakes.front, "core": fakes.core, "device": DEVICE}
-    kept = [path for name, path in opened.items() if name not in missing.split()]
-    ran = on_fake_gpu(fakes, tmp_path, *kept, settings=settings, options=("--require-gpu",))
-
-    assert ran.verdict == verdict
-    assert ran.code == 1
-
-
-@pytest.mark.root
-def test_a_driver_that_hangs_delays_the_program_a_little_and_stops_nothing(fakes: Fakes, tmp_path: Path) -> None:
-    begun = time.monotonic()
-    env = {"LD_LIBRARY_PATH": fakes.nvml, "STANDIN_SLOW": "30"}
-    ran = watch("sh", "-c", "echo out; exit 7", env=env, folder=tmp_path)
-
-    assert (ran.code, ran.stdout) == (7, b"out\n")
-    assert time.monotonic() - begun < 15
-
-
-@pytest.mark.root
-@pytest.mark.usefixtures("own_pids")
-def test_cuda_work_in_the_same_process_proves_nothing_for_gl(fakes: Fakes, tmp_path: Path) -> None:
-    """A CPU FaceMesh that holds an idle GL context, beside a CUDA framework that works."""
-    both = {**SEEING, "STANDIN_LIST": "compute"}
-    ran = on_fake_gpu(fakes, tmp_path, fakes.front, fakes.core, fakes.cuda, DEVICE, settings=both)
-    alone = on_fake_gpu(fakes, tmp_path, fakes.cuda, DEVICE, settings=both)
-
-    assert ran.verdict == "unknown"
-    assert "CUDA" in ran.report["because"]
-    assert (alone.verdict, alone.codes) == ("cuda-only", ["GPU122"])
-
-
-@pytest.mark.root
-def test_in_a_pid_namespace_nvmls_lists_are_not_believed(fakes: Fakes, tmp_path: Path) -> None:
-    namespace = ("unshare", "-p", "-f", "--mount-proc", *IN_PRIVATE_DEV)
-    env = {"LD_LIBRARY_PATH": fakes.nvml, **SEEING}
-    opened = (fakes.front, fakes.core, DEVICE)
-    ran = watch(fakes.program, "3", *opened, env=env, wrapper=namespace, folder=tmp_path)
-
-    assert ran.verdict == "unknown"
-    assert "PID namespace" in ran.report["because"]
-    assert "on the host" in ran.report["settle"]
-
-
-@pytest.mark.root
-@pytest.mark.usefixtures("own_pids")
-def test_a_running_process_is_attached_to_and_judged(fakes: Fakes, tmp_path: Path) -> None:
-    command = [*IN_PRIVATE_DEV, fakes.program, "8", fakes.front, fakes.core, DEVICE]
-    with subprocess.Popen(command) as popen:
-        time.sleep(1)
-        env = {"LD_LIBRARY_PATH": fakes.nvml, **SEEING}
-        ran = watch(options=("--pid", str(popen.pid), "--seconds", "4"), env=env, folder=tmp_path)
-
-        assert (ran.verdict, ran.code) == ("on-gpu", 0)
-        assert popen.wait() == 0
-
-
-@pytest.mark.software_gl
-def test_a_c_program_that_draws_on_mesa_is_on_software_gl(fakes: Fakes, tmp_path: Path) -> None:
-    ran = watch(fakes.program, "3", "egl", env={"EGL_PLATFORM": "surfaceless"}, folder=tmp_path)
-
-    assert (ran.verdict, ran.code) == ("on-software-gl", 0)
-    assert "EGL207" in ran.codes
-
-
-def test_a_program_too_short_to_see_is_unknown(tmp_path: Path) -> None:
-    ran = watch("true", folder=tmp_path, options=("--require-gpu",))
-
-    assert (ran.verdict, ran.code, ran.codes) == ("unknown", 1, ["RES609"])
-
-
-# --- MediaPipe itself ---------------------------------------------------------------------------------------------
-
-APP = """\
-import sys, time
-import numpy, mediapipe
-from mediapipe.tasks import python as tasks
-from mediapipe.tasks.python import vision
-model, frames, delegate, seconds = sys.argv[1:5]
-frames = numpy.load(frames)
-options = vision.FaceLandmarkerOptions(
-    base_options=tasks.BaseOptions(
-        model_asset_buffer=open(model, "rb").read(), delegate=tasks.BaseOptions.Delegate[delegate]),
-    running_mode=vision.RunningMode.VIDEO)
-number = 0
-with vision.FaceLandmarker.create_from_options(options) as landmarker:
-    end = time.time() + float(seconds)
-    while time.time() < end:
-        number += 1
-        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGBA, data=frames[number % len(frames)])
-        landmarker.detect_for_video(image, number * 33)
-print(number)
-"""
-
-
-@dataclass(frozen=True)
-class App:
-    """The script of a user, and what it works on."""
-
-    script: str
-    model: str
-    frames: str
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> App:
-    """Written once."""
-    import numpy as np
-
-    from envcheck.model import Workload
-    from envcheck.workload import build_frames, resolve_model
-
-    folder = tmp_path_factory.mktemp("app")
-    (folder / "app.py").write_text(APP, encoding="utf-8")
-    (folder / "model.task").write_bytes(resolve_model("default", folder)[0])
-    np.save(folder / "frames.npy", build_frames(Workload(), 8).frames)
-    return App(*(str(folder / name) for name in ("app.py", "model.task", "frames.npy")))
-
-
-@pytest.mark.network
-@pytest.mark.software_gl
-@pytest.mark.parametrize(
-    ("version", "delegate", "options", "verdict"),
-    [
-        ("1.2.2", "CPU", (), "on-cpu"),
-        ("0.10.21", "CPU", (), "on-cpu"),
-        ("0.10.21", "CPU", ("--native-log",), "on-cpu"),
-        ("0.10.21", "GPU", (), "on-software-gl"),
-        ("0.10.21", "GPU", ("--native-log",), "on-software-gl"),
-    ],
-)
-def test_facelandmarker_is_seen_where_it_works(
-    version: str,
-    delegate: str,
-    options: tuple[str, ...],
-    verdict: str,
-    app: App,
-    python_with: PythonWith,
-    tmp_path: Path,
-) -> None:
-    command = (*python_with(version), app.script, app.model, app.frames, delegate, "8")
-    ran = watch(*command, options=options, env={"EGL_PLATFORM": "surfaceless"}, folder=tmp_path)
-
-    assert (ran.verdict, ran.code) == (verdict, 0)
-    assert int(ran.stdout) > 0
-    if options:
-        names = ran.report["watched"]["log"]["calculators"]
-        assert names[:2] == (["Gl", "Gl"] if delegate == "GPU" else ["Cpu", "Cpu"])
-        assert b"Using" in ran.stderr
-
-
-@pytest.mark.network
-def test_a_version_that_names_no_calculators_is_said_to_be_silent(
-    app: App, python_with: PythonWith, tmp_path: Path
-) -> None:
-    command = (*python_with("1.2.2"), app.script, app.model, app.frames, "CPU", "3")
-    ran = watch(*command, options=("--native-log",), folder=tmp_path)
-
-    assert ran.verdict == "on-cpu"
-    assert "MPP416" in ran.codes

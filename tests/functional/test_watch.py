@@ -18,7 +18,7 @@ from envcheck.cli import run
 from envcheck.errors import UsageError
 from envcheck.watch import proc
 from tests.conftest import unable
-from tests.functional.watching import ENVCHECK, watch
+from tests.functional.watching import DEADLINE_S, ENVCHECK, watch
 
 
 def started(folder: Path, *command: str) -> subprocess.Popen[bytes]:
@@ -74,13 +74,16 @@ def test_arguments_folder_variables_and_descriptors_are_the_programs_own(tmp_pat
 
 
 def test_standard_output_that_the_program_closes_is_closed_for_its_reader(tmp_path: Path) -> None:
-    popen = started(tmp_path, "sh", "-c", "echo ready; exec >&- ; sleep 5")
+    """The program waits for its reader to say that it has seen the end."""
+    seen = tmp_path / "seen"
+    wait = f"for i in $(seq 300); do [ -e {seen} ] && exit 6; sleep 0.1; done; exit 7"
+    popen = started(tmp_path, "sh", "-c", f"echo ready; exec >&-; {wait}")
     assert popen.stdout is not None
-    begun = time.monotonic()
     assert popen.stdout.read() == b""
-    assert time.monotonic() - begun < 3
-    popen.kill()
-    popen.communicate()
+    seen.touch()
+    popen.communicate(timeout=DEADLINE_S)
+
+    assert popen.returncode == 6
 
 
 def test_a_closed_standard_error_changes_nothing(tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_a_signal_sent_to_us_reaches_the_program_once(tmp_path: Path) -> None:
     for number in numbers:
         popen.send_signal(number)
         time.sleep(0.1)
-    out, _ = popen.communicate(timeout=30)
+    out, _ = popen.communicate(timeout=DEADLINE_S)
 
     assert out.decode().strip() == str(sorted(int(number) for number in numbers))
     assert popen.returncode == 0
@@ -126,7 +129,7 @@ def test_a_program_that_signals_its_own_group_is_not_signalled_again(tmp_path: P
         "print('ready', flush=True)\ntime.sleep(0.5)\nos.kill(0, signal.SIGUSR1)\n"
         "end = time.time() + 1\nwhile time.time() < end: time.sleep(0.05)\nprint(len(seen))"
     )
-    out, _ = started(tmp_path, sys.executable, "-c", script).communicate(timeout=30)
+    out, _ = started(tmp_path, sys.executable, "-c", script).communicate(timeout=DEADLINE_S)
 
     assert out == b"1\n"
 
@@ -134,7 +137,7 @@ def test_a_program_that_signals_its_own_group_is_not_signalled_again(tmp_path: P
 def test_a_program_that_ignores_sigterm_is_watched_to_its_end(tmp_path: Path) -> None:
     popen = started(tmp_path, "sh", "-c", "trap '' TERM; echo ready; sleep 1; echo done; exit 5")
     popen.terminate()
-    out, _ = popen.communicate(timeout=30)
+    out, _ = popen.communicate(timeout=DEADLINE_S)
 
     assert (out, popen.returncode) == (b"done\n", 5)
 
@@ -188,7 +191,7 @@ class Terminal:
         """What stands there."""
         return self.tmux("capture-pane", "-p", "-S", "-200")
 
-    def until(self, *words: str, seconds: float = 20) -> str:
+    def until(self, *words: str, seconds: float = 60) -> str:
         """Wait until all words stand there, in this order."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -244,7 +247,7 @@ def test_in_a_terminal_ctrl_c_ctrl_z_and_a_new_size_reach_the_program_as_if_alon
     terminal.type("echo shell-$((1+1))")
     terminal.until("shell-2")
     terminal.type("fg")
-    time.sleep(0.5)
+    terminal.until("shell-2", "prompt> fg", "counting.py")
     terminal.type("two")
     terminal.until("got two")
     terminal.tmux("resize-window", "-x", "90", "-y", "30")
@@ -258,18 +261,16 @@ def test_in_a_terminal_ctrl_c_ctrl_z_and_a_new_size_reach_the_program_as_if_alon
 
 
 def test_in_a_terminal_a_shell_of_its_own_has_job_control(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.type(f"{sys.executable} -m envcheck watch --report {tmp_path}/r -- bash --norc --noprofile -i")
-    time.sleep(2)
-    terminal.type("PS1='inner> '")
-    terminal.until("inner> ")
-    terminal.type("sleep 100")
-    time.sleep(0.5)
+    inner = "env PS1='inner> ' bash --norc --noprofile -i"
+    terminal.type(f"{sys.executable} -m envcheck watch --report {tmp_path}/r -- {inner}")
+    terminal.until("\ninner>")
+    terminal.type("sh -c 'echo run-$((1+1)); exec sleep 100'")
+    terminal.until("run-2")
     terminal.key("C-z")
     terminal.until("Stopped", "inner>")
-    terminal.type("kill -KILL %1")
-    time.sleep(0.5)
+    terminal.type("kill -KILL %1; sleep 0.2")
     terminal.type("")
-    terminal.until("Killed")
+    terminal.until("Killed", "inner>")
     terminal.type("exit 6")
     terminal.until("exit 6", "prompt>")
     terminal.type("echo code-$?")
@@ -279,13 +280,18 @@ def test_in_a_terminal_a_shell_of_its_own_has_job_control(terminal: Terminal, tm
 def test_in_a_terminal_ctrl_c_ends_the_watching_of_a_process_and_not_the_process(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    with subprocess.Popen(["sleep", "60"]) as sleeper:
-        terminal.type(f"{sys.executable} -m envcheck watch --pid {sleeper.pid}; echo code-$?")
-        time.sleep(3)
-        terminal.key("C-c")
-        text = terminal.until("on-cpu", "still runs", "code-1")
-        assert sleeper.poll() is None
-        sleeper.kill()
+    begun = tmp_path / "report.json"
+    with subprocess.Popen(["sleep", "600"]) as sleeper:
+        try:
+            terminal.type(f"{sys.executable} -m envcheck watch --json {begun} --pid {sleeper.pid}; echo code-$?")
+            while not begun.exists():
+                time.sleep(0.1)
+            time.sleep(1)  # from the opening of that file to the watching there are a few microseconds of work
+            terminal.key("C-c")
+            text = terminal.until("on-cpu", "still runs", "code-1\n")
+            assert sleeper.poll() is None
+        finally:
+            sleeper.kill()
 
     assert "Traceback" not in text
 
@@ -350,7 +356,7 @@ def test_what_cannot_be_started_ends_as_in_a_shell(command: str, code: int, word
 
 def test_a_process_that_is_gone_or_only_a_zombie_is_named_as_such(tmp_path: Path) -> None:
     popen = subprocess.Popen(["true"])
-    time.sleep(0.3)
+    os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
     zombie = watch(options=("--pid", str(popen.pid)), folder=tmp_path)
     popen.wait()
     gone = watch(options=("--pid", str(popen.pid)), folder=tmp_path)

@@ -15,7 +15,7 @@ import pytest
 from envcheck.host import nested_pids
 from tests.conftest import unable
 from tests.functional.conftest import PythonWith
-from tests.functional.watching import Watched, watch
+from tests.functional.watching import DEADLINE_S, Watched, watch
 
 HERE = Path(__file__).parent
 
@@ -190,13 +190,17 @@ def test_cuda_alone_has_its_finding(outcomes: Outcomes) -> None:
 
 
 @pytest.mark.root
-def test_a_driver_that_hangs_delays_the_program_a_little_and_stops_nothing(fakes: Fakes, tmp_path: Path) -> None:
-    begun = time.monotonic()
-    env = {"LD_LIBRARY_PATH": fakes.nvml, "STANDIN_SLOW": "30"}
+def test_a_driver_that_hangs_stops_neither_the_program_nor_the_report(fakes: Fakes, tmp_path: Path) -> None:
+    env = {"LD_LIBRARY_PATH": fakes.nvml, "STANDIN_SLOW": str(10 * DEADLINE_S)}
     ran = watch("sh", "-c", "echo out; exit 7", env=env, folder=tmp_path)
 
     assert (ran.code, ran.stdout) == (7, b"out\n")
-    assert time.monotonic() - begun < 15
+    assert ran.verdict in {"unknown", "on-cpu"}
+
+
+def comm(pid: int) -> bytes:
+    """The name of a program that runs."""
+    return Path(f"/proc/{pid}/comm").read_bytes()
 
 
 @pytest.mark.root
@@ -205,9 +209,10 @@ def test_a_running_process_is_attached_to_and_judged(fakes: Fakes, tmp_path: Pat
         pytest.skip("this is a PID namespace; the case needs the host's")
     command = [*IN_PRIVATE_DEV, fakes.program, "30", fakes.front, fakes.core, DEVICE]
     with subprocess.Popen(command) as popen:
-        time.sleep(0.5)
+        while comm(popen.pid) != b"gpuapp\n":
+            time.sleep(0.1)
         env = {"LD_LIBRARY_PATH": fakes.nvml, **SEEING}
-        ran = watch(options=("--pid", str(popen.pid), "--seconds", "4"), env=env, folder=tmp_path)
+        ran = watch(options=("--pid", str(popen.pid), "--seconds", "5"), env=env, folder=tmp_path)
 
         assert (ran.verdict, ran.code) == ("on-gpu", 0)
         assert popen.poll() is None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from envcheck.errors import EnvcheckError, InterruptedRunError
-from envcheck.existing import Choice, activated, active, executable, identify
+from envcheck.existing import Choice, activated, active, identify, named
 from envcheck.facts import Facts
 from envcheck.model import (
     NOT_LOOKED,
@@ -53,9 +53,10 @@ PACKAGES = "MPP"
 
 @dataclass(frozen=True)
 class DoctorRequest:
-    """What the user asked for. Without `python` the active environment's interpreter is asked."""
+    """What the user asked for. Without `python` or `prefix` the active environment's interpreter is asked."""
 
     python: Path | None = None
+    prefix: Path | None = None
     deadline_s: float = 20.0
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -85,7 +86,7 @@ class Asked(Generic[Answer]):
 
 def doctor(request: DoctorRequest) -> Diagnosis:
     """Ask everything, and what the rules say of it. Raises UsageError for an interpreter that is none."""
-    chosen = Choice(executable(request.python), "named by --python") if request.python else active(request.env)
+    chosen = named(request.python, request.prefix) if request.python or request.prefix else active(request.env)
     try:
         with interruptible():
             evidence = observe(chosen, request)

@@ -108,7 +108,7 @@ def executable(python: Path) -> Path:
     if python.is_dir():
         raise UsageError(f"--python {python} is a folder", remedy=f"For an environment's folder: --prefix {python}")
     if not exists(python):
-        raise UsageError(f"--python {python}: no such file", remedy=NO_PYTHON)
+        raise orphaned(python) or UsageError(f"--python {python}: no such file", remedy=NO_PYTHON)
     if not os.access(python, os.X_OK):
         raise UsageError(f"--python {python} is not executable", remedy=NO_PYTHON)
     return python.absolute()
@@ -122,9 +122,24 @@ def inside(prefix: Path) -> Path:
         raise UsageError(f"--prefix {prefix} is no folder", remedy=f"For an interpreter: --python {prefix}")
     found = interpreter_of(prefix)
     if found is None:
+        nowhere = next(filter(None, (orphaned(prefix / place) for place in PLACES)), None)
         looked = ", ".join(PLACES)
-        raise UsageError(f"--prefix {prefix}: no Python in this folder (looked for {looked})", remedy=NO_PYTHON)
+        raise nowhere or UsageError(
+            f"--prefix {prefix}: no Python in this folder (looked for {looked})", remedy=NO_PYTHON
+        )
     return found
+
+
+def orphaned(python: Path) -> UsageError | None:
+    """The error for a link that leads nowhere: an environment whose Python was removed or updated away."""
+    try:
+        target = python.readlink()
+    except (OSError, ValueError):
+        return None
+    return UsageError(
+        f"{python} is a link to {target}, which is not there: the Python that this environment was made from is gone",
+        remedy="Make the environment anew, or name another one.",
+    )
 
 
 def interpreter_of(prefix: Path) -> Path | None:

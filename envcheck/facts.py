@@ -33,11 +33,12 @@ class KernelModule(Record, frozen=True, tag_field="kind", tag="kernel-module"):
 class DriverFiles(Record, frozen=True):
     """The NVIDIA driver as files show it: kernel half, and the user-mode libraries of its compute and graphics halves.
 
-    `module` comes from /proc/driver/nvidia/version. `libraries` are libcuda.so.1, libnvidia-ml.so.1 (compute) and
-    libEGL_nvidia.so.0, libGLESv2_nvidia.so.2, libnvidia-{eglcore,glcore,glsi,tls,gpucomp}.so.VERSION (graphics).
+    `module` comes from /proc/driver/nvidia/version, and is None where no module of NVIDIA's is loaded. `libraries` are
+    libcuda.so.1, libnvidia-ml.so.1 (compute) and libEGL_nvidia.so.0, libGLESv2_nvidia.so.2,
+    libnvidia-{eglcore,glcore,glsi,tls,gpucomp}.so.VERSION (graphics).
     """
 
-    module: KernelModule | Unread
+    module: KernelModule | Unread | None
     libraries: tuple[LibraryFile, ...] | Unread
 
 
@@ -49,6 +50,15 @@ class DeviceFile(Record, frozen=True):
     owner: str
     group: str
     usable: bool
+
+
+class Card(Record, frozen=True):
+    """A display adapter on the PCI bus: `address` such as 0000:17:00.0, `device` vendor and device as lspci -n writes
+    them, `driver` the kernel driver that has it, empty if none has."""
+
+    address: str
+    device: str
+    driver: str = ""
 
 
 class CdiSpec(Record, frozen=True):
@@ -129,12 +139,12 @@ class OpenCv(Record, frozen=True, tag_field="kind", tag="opencv"):
 
 
 class TensorFlow(Record, frozen=True, tag_field="kind", tag="tensorflow"):
-    """TensorFlow's build, read from its files: CUDA and cuDNN it was built for. `gpus` only where it was imported."""
+    """TensorFlow's build, read from its files: CUDA and cuDNN it was built for; and the GPUs that it says it sees."""
 
     version: str
     cuda: str = ""
     cudnn: str = ""
-    gpus: tuple[str, ...] | Unread = Unread(reason="TensorFlow is not imported for this")
+    gpus: tuple[str, ...] | Unread = Unread(reason="not looked")
 
 
 class Packages(Record, frozen=True, tag_field="kind", tag="packages"):
@@ -202,3 +212,4 @@ class Facts(Record, frozen=True, tag_field="kind", tag="facts"):
     cuda: CudaFiles
     packages: Packages | Unread
     resources: Resources
+    cards: tuple[Card, ...] | Unread = Unread(reason="not looked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from envcheck.model import Host, Nvml, Unread
@@ -42,7 +42,7 @@ def observe_host(nvml: Nvml | Unread, env: Mapping[str, str]) -> Host:
         glibc=version if libc == "glibc" else None,
         cpu=cpu_model(read(Path("/proc/cpuinfo"))),
         cores=allowed_cores(),
-        kernel_driver=kernel_driver(read(Path("/proc/driver/nvidia/version"))),
+        kernel_driver=loaded_driver(),
         nested_pids=nested_pids(),
         steering={name: redact(env[name], env) for name in STEERING if name in env},
     )
@@ -62,10 +62,29 @@ def cpu_model(cpuinfo: str | Unread) -> str | None:
     return match[1].strip() if match else None
 
 
-def kernel_driver(text: str | Unread) -> str | Unread:
-    """The version of the NVIDIA kernel module from /proc/driver/nvidia/version."""
+def loaded_driver() -> str | Unread:
+    """The version of the NVIDIA kernel module that is loaded."""
+    version, sysfs = read(Path("/proc/driver/nvidia/version")), read(Path("/sys/module/nvidia/version"))
+    return kernel_driver(version, sysfs, listed(Path("/sys/module")))
+
+
+def listed(folder: Path) -> frozenset[str]:
+    """Names in a folder; none where it is not there or may not be read."""
+    try:
+        return frozenset(path.name for path in folder.iterdir())
+    except OSError:
+        return frozenset()
+
+
+def kernel_driver(text: str | Unread, sysfs: str | Unread, modules: Collection[str]) -> str | Unread:
+    """The version of the NVIDIA kernel module from /proc/driver/nvidia/version, or from /sys where that is masked.
+
+    Empty where the kernel's list of modules does not have it; an empty list is none that could be read.
+    """
     if isinstance(text, Unread):
-        return text
+        if modules and "nvidia" not in modules:
+            return ""
+        return text if isinstance(sysfs, Unread) else sysfs.strip() or text
     match = re.search(r"^NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s", text, re.MULTILINE)
     return match[1] if match else Unread(reason="no version in /proc/driver/nvidia/version")
 

@@ -136,6 +136,8 @@ class Gpu(Record, frozen=True):
     """PCI address, such as 0000:17:00.0."""
     compute_mode: str | Unread = NOT_LOOKED
     """default, exclusive-process or prohibited."""
+    display_attached: bool | Unread = NOT_LOOKED
+    """A screen is plugged in; `display_active`: an X server or the like draws on it."""
     display_active: bool | Unread = NOT_LOOKED
     persistence: bool | Unread = NOT_LOOKED
     sm_mhz: int | Unread = NOT_LOOKED
@@ -197,7 +199,7 @@ class Host(Record, frozen=True):
     cpu: str | None = None
     cores: int | None = None
     kernel_driver: str | Unread | None = None
-    """Version of the loaded NVIDIA kernel module, from /proc/driver/nvidia/version."""
+    """Version of the loaded NVIDIA kernel module; empty where none is loaded."""
     nested_pids: bool | Unread = Unread(reason="not looked")
     """True in a PID namespace of its own, where NVML's process lists cannot be matched to our processes."""
     steering: dict[str, str] = {}
@@ -330,11 +332,12 @@ class CudaRuntime(Record, frozen=True, tag_field="kind", tag="cuda"):
 class CudaDriver(Record, frozen=True, tag_field="kind", tag="cuda-driver"):
     """What the CUDA driver library says: `cuda` the newest CUDA it serves, `code` and `error` of cuInit, 0 if it works.
 
-    `library` is the file that was loaded, which a forward-compatibility package may have replaced.
+    `library` is the file that was loaded, which a forward-compatibility package may have replaced; where the loader
+    finds none it is empty, `code` is None, and `error` the loader's word.
     """
 
     library: str
-    code: int
+    code: int | None = None
     error: str = ""
     cuda: str | None = None
     devices: int | None = None

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from envcheck.cell.inside import ask
 from envcheck.errors import InterruptedRunError
-from envcheck.facts import Facts, Packages
+from envcheck.facts import Facts, Packages, TensorFlow
 from envcheck.model import CudaDriver, CudaRuntime, GpuSample, Nvml, Unread
 from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes.answers import Seen, parse_answer, parse_last, parse_sample
-from envcheck.probes.host import parse_facts
+from envcheck.probes.host import parse_devices, parse_facts
 from envcheck.process import Completed, Conversation
 from envcheck.redact import redact
 
@@ -45,13 +45,29 @@ def observe_facts(python: Sequence[str], env: Mapping[str, str], deadline_s: flo
 def observe_packages(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Packages | Unread:
     """What is installed in the interpreter `python`."""
     try:
-        done = ask("packages", python, env, deadline_s)
+        return packages_of(ask("packages", python, env, deadline_s), python, env, deadline_s)
     except InterruptedRunError as error:  # the main thread learns of it by itself
         return Unread(reason=error.message)
+    except (OSError, RuntimeError, MemoryError) as error:  # this runs in a thread, where it would be a traceback
+        return Unread(reason=f"{type(error).__name__}: {error}")
+
+
+def packages_of(done: Completed, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Packages | Unread:
+    """The packages in what the payload printed; how it ended tells what cv2 did to it."""
     found = last_answer(done, "packages", Packages)
     if isinstance(found, Packages) and isinstance(found.opencv, Unread) and not done.succeeded:
-        return replace(found, opencv=Unread(reason=f"{found.opencv.reason} ({done.describe()})"))
-    return found
+        found = replace(found, opencv=Unread(reason=f"{found.opencv.reason} ({done.describe()})"))
+    return with_devices(found, python, env, deadline_s) if isinstance(found, Packages) else found
+
+
+def with_devices(packages: Packages, python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> Packages:
+    """The packages with the GPUs that TensorFlow sees, where it is installed."""
+    tensorflow = packages.tensorflow
+    if not isinstance(tensorflow, TensorFlow):
+        return packages
+    output = one_shot("tfdevices", python, env, deadline_s)
+    gpus = output if isinstance(output, Unread) else parse_devices(output)
+    return replace(packages, tensorflow=replace(tensorflow, gpus=gpus))
 
 
 def observe_cuda_driver(python: Sequence[str], env: Mapping[str, str], deadline_s: float) -> CudaDriver | Unread:

@@ -20,6 +20,7 @@ def doctor(
         Path | None,
         typer.Option(help="The interpreter to ask. Default: the active environment's, else envcheck's own."),
     ] = None,
+    prefix: Annotated[Path | None, typer.Option(help="The environment's folder, in place of its interpreter.")] = None,
     deadline: Annotated[
         float | None, typer.Option(help="Seconds that EGL, NVML or CUDA may take to answer. Default: 20.")
     ] = None,
@@ -29,7 +30,7 @@ def doctor(
     from envcheck.doctor import doctor as run_doctor
 
     deadline_s = 20.0 if deadline is None else positive("--deadline", deadline)
-    diagnosis = run_doctor(DoctorRequest(python=python, deadline_s=deadline_s))
+    diagnosis = run_doctor(DoctorRequest(python=python, prefix=prefix, deadline_s=deadline_s))
     if as_json:
         write([encode(diagnosis)])
     else:

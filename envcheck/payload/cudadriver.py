@@ -51,11 +51,16 @@ def asked(driver, function):
     return value.value if getattr(driver, function)(ctypes.byref(value)) == 0 else None
 
 
+def absent(message):
+    """True where the loader found no file of that name; one that is there and does not load has another message."""
+    return message.startswith(LIBRARY + ": cannot open shared object file: No such file")
+
+
 def observe(say):
     try:
         driver = ctypes.CDLL(LIBRARY)
     except OSError as error:
-        say({"unread": str(error)})
+        say({"library": "", "error": str(error)} if absent(str(error)) else {"unread": str(error)})
         return
     path = loaded_file(maps())
     say({"unread": "the probe ended inside cuInit of " + path})

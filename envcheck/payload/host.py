@@ -12,6 +12,7 @@ import sys
 LINUX = sys.platform.startswith("linux")
 NOT_LINUX = {"unread": "looked at on Linux only; this is " + sys.platform}
 PLATFORMS = {"win32": "windows", "cygwin": "windows"}
+PCI_FILES = ("class", "vendor", "device")
 NO_LIMIT = 1 << 60  # what cgroup v1 gives for "no limit" is the largest number of pages
 
 
@@ -115,9 +116,14 @@ def system(env):
 # --- NVIDIA's kernel module and device files ------------------------------------------------------------------------
 
 
-def kernel_module(version, sysfs, taint):
-    """The loaded kernel module from /proc/driver/nvidia/version, or from /sys/module/nvidia where /proc is masked."""
+def kernel_module(version, sysfs, taint, modules):
+    """The loaded kernel module from /proc/driver/nvidia/version, or from /sys/module/nvidia where /proc is masked.
+
+    None where the kernel's list of modules does not have it; an empty list is none that could be read.
+    """
     if isinstance(version, dict):
+        if modules and "nvidia" not in modules:
+            return None
         if not text(sysfs).strip():
             return version
         free = isinstance(taint, str) and "P" not in taint  # P: a proprietary module was loaded
@@ -163,6 +169,22 @@ def devices():
         except OSError:
             continue
     return [one for one in found if one]
+
+
+def cards(base="/sys/bus/pci/devices"):
+    """The display adapters on the PCI bus, with the kernel driver that has each."""
+    try:
+        addresses = sorted(os.listdir(base))
+    except OSError as error:
+        return why(base, error)
+    found = []
+    for address in addresses:
+        kind, vendor, device = (text(read(os.path.join(base, address, name))).strip()[2:] for name in PCI_FILES)
+        if kind.startswith("03"):  # PCI_BASE_CLASS_DISPLAY
+            driver = os.path.basename(os.path.realpath(os.path.join(base, address, "driver")))
+            known = {"address": address, "device": vendor + ":" + device}
+            found.append(dict(known, driver="" if driver == "driver" else driver))
+    return found
 
 
 # --- resources ----------------------------------------------------------------------------------------------------
@@ -306,9 +328,15 @@ def observe(env):
     nodes = part(devices) if LINUX else NOT_LINUX
     module = NOT_LINUX
     if LINUX:
-        sysfs = [read("/sys/module/nvidia/" + name) for name in ("version", "taint")]
-        module = kernel_module(read("/proc/driver/nvidia/version"), *sysfs)
-    return {"system": seen, "module": module, "devices": nodes, "resources": part(resources)}
+        version, taint = (read("/sys/module/nvidia/" + name) for name in ("version", "taint"))
+        module = kernel_module(read("/proc/driver/nvidia/version"), version, taint, listed("/sys/module"))
+    return {
+        "system": seen,
+        "module": module,
+        "devices": nodes,
+        "cards": part(cards) if LINUX else NOT_LINUX,
+        "resources": part(resources),
+    }
 
 
 if __name__ == "__main__":

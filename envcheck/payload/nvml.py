@@ -80,6 +80,7 @@ ABOUT_A_GPU = {
     "memory_total": lambda nvml, device: int(nvml.nvmlDeviceGetMemoryInfo(device).total),
     "pci": pci,
     "compute_mode": compute_mode,
+    "display_attached": lambda nvml, device: nvml.nvmlDeviceGetDisplayMode(device) == 1,
     "display_active": lambda nvml, device: nvml.nvmlDeviceGetDisplayActive(device) == 1,
     "persistence": lambda nvml, device: nvml.nvmlDeviceGetPersistenceMode(device) == 1,
     "sm_mhz": lambda nvml, device: int(nvml.nvmlDeviceGetClockInfo(device, nvml.NVML_CLOCK_SM)),

@@ -14,6 +14,17 @@ PARTS = ("system", "module", "devices", "container", "resources", "libraries", "
 """What the lines of a whole answer hold between them."""
 
 
+def parse_devices(output: bytes) -> tuple[str, ...] | Unread:
+    """The names in the last line that the payload tfdevices printed."""
+    answer = decode_object(output.splitlines()[-1] if output.strip() else b"")
+    if isinstance(answer, Unread):
+        return answer
+    try:
+        return msgspec.convert(answer.get("gpus"), tuple[str, ...])
+    except msgspec.ValidationError as error:
+        return Unread(reason=f"the answer is no list of devices: {error}")
+
+
 def parse_facts(output: bytes, packages: Packages | Unread = NO_PACKAGES) -> Facts | Unread:
     """The facts in the lines that the three payloads printed; Unread where a line is missing or is no answer."""
     answer: dict[str, object] = {}

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from envcheck.facts import (
+    Card,
     Container,
     DeviceFile,
     Distribution,
     Facts,
     GlFiles,
+    KernelModule,
     LibraryFile,
     OpenCv,
     Packages,
@@ -32,6 +34,8 @@ BESIDE_THE_POINT = "MediaPipe does not use CUDA"
 EARLY = "the probe ended early"
 """What the GL probe's log ends in where the driver crashed or hung in the middle of the answers."""
 GIB = 2**30
+MAKERS = {"10de": "NVIDIA", "1002": "AMD", "8086": "Intel", "15ad": "VMware", "1af4": "virtio", "1414": "Microsoft"}
+"""By the numbers of the PCI bus."""
 
 
 def facts_of(diagnosis: Diagnosis) -> Iterator[Line]:
@@ -41,11 +45,13 @@ def facts_of(diagnosis: Diagnosis) -> Iterator[Line]:
     yield "System", system_words(host, seen)
     yield from driver_lines(host, seen)
     yield from (("GPUs", text) for text in gpu_lines(host.nvml))
+    if seen:
+        yield "Cards", listed(seen.cards, card_words)
     yield from gl_lines(diagnosis.gl)
     if seen:
         yield from gl_file_lines(seen.gl)
         yield "Devices", listed(seen.devices, device_words)
-    yield "Variables", listed(sorted(host.steering.items()), "=".join)
+    yield "Variables", listed(sorted(variables_of(host, seen).items()), "=".join)
     if seen:
         yield "Container", container_words(seen.container)
     yield from (("CUDA", text) for text in cuda_lines(diagnosis.cuda_driver, seen))
@@ -57,6 +63,11 @@ def facts_of(diagnosis: Diagnosis) -> Iterator[Line]:
         yield "Resources", resource_words(seen.resources)
     elif isinstance(facts, Unread):
         yield "Packages", could_not_look(facts)
+
+
+def variables_of(host: Host, facts: Facts | None) -> dict[str, str]:
+    """The variables that steer GL, as envcheck and as the interpreter that was asked sees them."""
+    return host.steering | (facts.gl.variables if facts else {})
 
 
 def unseen(diagnosis: Diagnosis) -> list[str]:
@@ -104,15 +115,7 @@ def system_words(host: Host, facts: Facts | None) -> str:
 
 def driver_lines(host: Host, facts: Facts | None) -> Iterator[Line]:
     """The kernel half and the user-mode halves of NVIDIA's driver."""
-    module = facts.driver.module if facts else None
-    if module is not None and not isinstance(module, Unread):
-        kernel = f"{module.version}{' (open)' if module.open else ''}"
-    elif isinstance(host.kernel_driver, str):
-        kernel = host.kernel_driver
-    else:
-        why = module if isinstance(module, Unread) else host.kernel_driver
-        kernel = could_not_look(why) if isinstance(why, Unread) else "not looked"
-    yield "Driver", f"kernel module: {kernel}"
+    yield "Driver", f"kernel module: {module_words(facts.driver.module if facts else host.kernel_driver)}"
     if facts:
         libraries = facts.driver.libraries
         if isinstance(libraries, Unread):
@@ -122,6 +125,15 @@ def driver_lines(host: Host, facts: Facts | None) -> Iterator[Line]:
         graphics = [library for library in libraries if library.name not in COMPUTE]
         yield "Driver", f"compute half: {listed(compute, library_words)}"
         yield "Driver", f"graphics half: {listed(graphics, library_words)}"
+
+
+def module_words(module: KernelModule | Unread | str | None) -> str:
+    """The loaded kernel module: its version and flavour."""
+    if isinstance(module, Unread):
+        return could_not_look(module)
+    if isinstance(module, KernelModule):
+        return f"{module.version}{' (open)' if module.open else ''}"
+    return module or "none"
 
 
 def library_words(library: LibraryFile) -> str:
@@ -153,14 +165,22 @@ def gpu_words(gpu: Gpu) -> str:
         f"{gpu.memory_total / GIB:.0f} GiB" if gpu.memory_total else None,
         f"compute capability {capability}" if isinstance(capability, str) else None,
         "MIG" if gpu.mig is True else None,
+        "drives a screen" if gpu.display_active is True else None,
         f"compute mode {mode}" if isinstance(mode, str) and mode != "default" else None,
         f"{gpu.sm_mhz} of {gpu.sm_max_mhz} MHz"
         if isinstance(gpu.sm_mhz, int) and isinstance(gpu.sm_max_mhz, int)
         else None,
         f"held down by {' and '.join(throttle)}" if throttle else None,
+        f"{gpu.ecc_errors} memory errors" if isinstance(gpu.ecc_errors, int) and gpu.ecc_errors else None,
         f"{gpu.temperature} °C" if isinstance(gpu.temperature, int) else None,
         f"{len(gpu.processes)} processes" if isinstance(gpu.processes, tuple) and gpu.processes else None,
     )
+
+
+def card_words(card: Card) -> str:
+    """A card on the PCI bus: its maker, as far as FaceMesh's users meet them, and the kernel driver that has it."""
+    maker = MAKERS.get(card.device.partition(":")[0], "")
+    return f"{card.address} {f'{maker} ' if maker else ''}[{card.device}] ({card.driver or 'no driver'})"
 
 
 def device_words(device: DeviceFile) -> str:
@@ -250,6 +270,8 @@ def cuda_driver_words(driver: CudaDriver | Unread) -> str:
     """What cuInit says."""
     if isinstance(driver, Unread):
         return could_not_look(driver)
+    if driver.code is None:
+        return f"driver API: none ({driver.error})"
     if driver.code:
         return f"cuInit fails with {driver.code} {driver.error} ({driver.library})"
     return f"driver API serves CUDA {driver.cuda}, {driver.devices} devices ({driver.library})"
@@ -298,7 +320,9 @@ def tensorflow_words(packages: Packages) -> str:
     if not isinstance(found, TensorFlow):
         return "none; MediaPipe does not use it"
     built = f"built for CUDA {found.cuda}" if found.cuda else "built without CUDA"
-    return f"{found.version}, {built}; MediaPipe does not use it"
+    gpus = found.gpus
+    sees = f"its GPUs: {could_not_look(gpus)}" if isinstance(gpus, Unread) else f"sees {', '.join(gpus) or 'no GPU'}"
+    return f"{found.version}, {built}, {sees}; MediaPipe does not use it"
 
 
 def resource_words(resources: Resources) -> str:

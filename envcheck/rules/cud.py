@@ -74,7 +74,7 @@ def driver_refuses(case: Case) -> str | None:
     driver = case.evidence.cuda_driver
     if isinstance(driver, Unread) and "inside cuInit" in driver.reason:
         return driver.reason
-    if not isinstance(driver, CudaDriver) or driver.code in (0, NOT_SERVED):
+    if not isinstance(driver, CudaDriver) or driver.code in (None, 0, NOT_SERVED):
         return None
     return f"cuInit: {driver.code} {driver.error} ({driver.library})".replace("  ", " ")
 

@@ -7,7 +7,7 @@ import re
 from envcheck.model import GlContext, Unread, Verdict
 from envcheck.probes import nativelog
 from envcheck.rules.egl_steering import NO_DRIVER_FOUND
-from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, on_verdict, refused_with
+from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, on_verdict, refused_with
 from envcheck.rules.world import (
     driver_version,
     facts_of,
@@ -110,7 +110,7 @@ def everything_read(case: Case) -> bool:
 
 def refused_otherwise(case: Case) -> str | None:
     """Refused, and no other rule of this family knows the cause."""
-    known = any(rule.see(case) for rule in CAUSES) or refused_with(DISABLED_IN_BUILD)(case)
+    known = any(rule.see(case) for rule in CAUSES) or refused_with(DISABLED_IN_BUILD, FOREIGN_OPERATIONS)(case)
     return case.judgement.because if case.judgement.verdict is Verdict.REFUSED and not known else None
 
 

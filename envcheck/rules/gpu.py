@@ -11,6 +11,7 @@ from envcheck.rules.world import (
     CONTROL_DEVICE,
     NVIDIA_EGL,
     by_family,
+    cards_of,
     container_of,
     devices_of,
     driver_libraries,
@@ -24,10 +25,14 @@ from envcheck.rules.world import (
     missed,
     module_of,
     named,
+    nvidia_cards,
     nvml_of,
 )
 
 GPU_SUPPORT = "https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support"
+ON_THE_CPU = "# No NVIDIA GPU in this machine: FaceMesh runs on the CPU here; use delegate=CPU."
+NO_CARD = f"{ON_THE_CPU}\n# In a virtual machine: its host must hand a card in (PCI passthrough), or take an instance with a GPU."
+LENT = "# vfio-pci holds the card for virtual machines: use it in one, or take its id out of vfio-pci's options first."
 NOT_HANDED_IN = ("CTR303", "CTR302")
 ANOTHER_PLATFORM = ("GPU118", "GPU114")
 IN_ERROR = re.compile(r"gpu ?is ?lost|reset ?required|unknown error|NVMLError_Unknown\b|did not answer", re.IGNORECASE)
@@ -39,19 +44,23 @@ def no_driver(case: Case) -> str | Unread | None:
     """No NVIDIA driver answers, neither through NVML nor through /proc, and MediaPipe got no GPU."""
     host, facts = case.evidence.host, facts_of(case)
     module = facts.driver.module if facts else host.kernel_driver
-    if case.judgement.verdict in (Verdict.CRASHED, Verdict.CONTRADICTORY) or module is None:
+    if case.judgement.verdict in (Verdict.CRASHED, Verdict.CONTRADICTORY) or module_of(case):
         return None
-    if not isinstance(host.nvml, Unread) or not isinstance(module, Unread) or module_of(case):
+    if not isinstance(host.nvml, Unread) or (facts is None and module is None):
         return None
     if MISMATCH.search(host.nvml.reason) or IN_ERROR.search(host.nvml.reason):
         return None
-    if CANNOT_LOOK.search(module.reason) and devices_of(case) is None:
+    if isinstance(module, Unread) and CANNOT_LOOK.search(module.reason) and devices_of(case) is None:
         return module
-    return f"{host.nvml.reason}; {module.reason}"
+    loaded = module.reason if isinstance(module, Unread) else "no kernel module of NVIDIA's is loaded"
+    return "; ".join(filter(None, (host.nvml.reason, loaded, cards_of(case))))
 
 
 def install_driver(case: Case) -> str:
-    """The commands that install a driver with its graphics half."""
+    """The commands that install a driver with its graphics half; where there is no card, none."""
+    cards = nvidia_cards(case)
+    if cards == ():
+        return NO_CARD
     install = by_family(
         case,
         {
@@ -62,11 +71,10 @@ def install_driver(case: Case) -> str:
             "arch": "sudo pacman -S nvidia-open nvidia-utils",
         },
     )
-    return (
-        "lspci -nn | grep -i nvidia    # is there a card?\n"
-        f"{install}\nsudo reboot\n"
-        "# No NVIDIA GPU in this machine: FaceMesh runs on the CPU here; use delegate=CPU."
-    )
+    if cards is None:
+        return f"lspci -nn | grep -i nvidia    # is there a card?\n{install}\nsudo reboot\n{ON_THE_CPU}"
+    lent = any(one.driver == "vfio-pci" for one in cards)
+    return (f"{LENT}\n" if lent else "") + f"{install}\nsudo reboot"
 
 
 def mismatched(case: Case) -> str | None:
@@ -163,7 +171,11 @@ def recover(case: Case) -> str:
 def no_gpu(case: Case) -> str | None:
     """The driver answers and lists no GPU."""
     nvml = nvml_of(case)
-    return f"driver {nvml.driver} lists none" if nvml and not nvml.gpus else None
+    return (
+        "; ".join(filter(None, (f"driver {nvml.driver} lists none", cards_of(case))))
+        if nvml and not nvml.gpus
+        else None
+    )
 
 
 def no_compute_half(case: Case) -> str | None:

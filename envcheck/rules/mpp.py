@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from envcheck.compat import MissingLibrary, missing_library
 from envcheck.model import Status, Verdict
-from envcheck.rules.rule import DISABLED_IN_BUILD, Case, Rule, foreseen, on_verdict, refused_with
+from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
 
 WITH_GPU = "Linux x86_64: 0.10.8 to 0.10.21, 0.10.33, 0.10.35, 1.0.1 and later; Linux aarch64: 1.0.1 and later"
 CHOOSE_GPU_WHEEL = f"pip install 'mediapipe>=1.0.1'    # wheels with GPU code: {WITH_GPU}"
@@ -169,6 +169,15 @@ LIBRARIES = (
 )
 
 RUN = (
+    Rule(
+        code="MPP418",
+        title="the model has operations that the GPU delegate does not",
+        see=refused_with(FOREIGN_OPERATIONS),
+        because="The delegate takes a model whole or not at all. FaceLandmarker's own models are made for it; one that was "
+        "trained or converted otherwise is refused when the task is created, on every GPU and driver.",
+        remedy="Use delegate=CPU for this model; judge the GPU with FaceMesh's own: envcheck check --model official --python EXE",
+        url="https://github.com/lanzani/jetson-docs/pull/11",
+    ),
     Rule(
         code="MPP409",
         title="FaceLandmarker does not even run on the CPU",

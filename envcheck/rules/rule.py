@@ -11,6 +11,9 @@ from envcheck.model import Evidence, Finding, Judgement, Status, Unread, Verdict
 DISABLED_IN_BUILD = "GPU processing is disabled in build flags"
 """What a MediaPipe without GPU code says; two families look for it."""
 
+FOREIGN_OPERATIONS = "operations are not supported by GPU delegate"
+"""What the GPU delegate says of a model that it cannot take; two families look for it."""
+
 WORST_FIRST = (Status.FAIL, Status.PASS, Status.UNKNOWN, Status.SKIP)
 """The order of findings: causes, the proof, remarks, what was not looked at."""
 

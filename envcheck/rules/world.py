@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from envcheck.facts import CdiSpec, Container, DeviceFile, Facts, KernelModule, LibraryFile, Packages, VendorFile
+from envcheck.facts import Card, CdiSpec, Container, DeviceFile, Facts, KernelModule, LibraryFile, Packages, VendorFile
 from envcheck.model import GlContext, Gpu, Nvml, Says, Unread, Verdict
 from envcheck.probes import renderer
 from envcheck.rules.rule import DISABLED_IN_BUILD, Case, refused_with
@@ -19,6 +19,8 @@ HERE = "here"
 NVIDIA_EGL = "libEGL_nvidia.so.0"
 GPU_DEVICE = re.compile(r"/dev/nvidia\d+$")
 CONTROL_DEVICE = "/dev/nvidiactl"
+NVIDIA_VENDOR_ID = "10de:"
+"""How the PCI bus names the maker."""
 
 NOT_REACHED = frozenset({Verdict.REFUSED, Verdict.EMULATED, Verdict.OTHER_GPU, Verdict.CONTRADICTORY, Verdict.CRASHED})
 """Verdicts of cells in which the driver, GL or the container can be the reason."""
@@ -141,7 +143,7 @@ def module_of(case: Case) -> KernelModule | None:
     if facts and isinstance(facts.driver.module, KernelModule):
         return facts.driver.module
     known = case.evidence.host.kernel_driver
-    return KernelModule(version=known) if isinstance(known, str) else None
+    return KernelModule(version=known) if isinstance(known, str) and known else None
 
 
 def nvml_of(case: Case) -> Nvml | None:
@@ -209,6 +211,25 @@ def variables_of(case: Case) -> dict[str, str]:
     """The variables that steer GL in the environment."""
     facts = facts_of(case)
     return facts.gl.variables if facts else {}
+
+
+def nvidia_cards(case: Case) -> tuple[Card, ...] | None:
+    """NVIDIA's display adapters on the PCI bus."""
+    facts = facts_of(case)
+    cards = facts.cards if facts else None
+    return tuple(one for one in cards if one.device.startswith(NVIDIA_VENDOR_ID)) if isinstance(cards, tuple) else None
+
+
+def cards_of(case: Case) -> str:
+    """What the PCI bus shows of NVIDIA's cards, in words; nothing where nobody could look."""
+    cards = nvidia_cards(case)
+    if cards is None:
+        return ""
+    words = [
+        f"{one.address} [{one.device}], {'driven by ' + one.driver if one.driver else 'without driver'}"
+        for one in cards
+    ]
+    return f"on the PCI bus: {'; '.join(words)}" if words else "no NVIDIA card on the PCI bus"
 
 
 def nvidia_devices(case: Case) -> tuple[DeviceFile, ...] | None:

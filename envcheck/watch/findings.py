@@ -60,10 +60,12 @@ def too_little(watched: Watched, answer: Answer) -> str | None:
 
 def no_driver(watched: Watched, answer: Answer) -> str | None:
     """There is no NVIDIA driver, and the program wanted a GPU or might have."""
-    without = isinstance(watched.gpus, Unread) and isinstance(watched.kernel_driver, Unread)
-    if not without or answer.place not in (Place.ON_CPU, Place.ON_SOFTWARE_GL):
+    gpus, module = watched.gpus, watched.kernel_driver
+    if not isinstance(gpus, Unread) or answer.place not in (Place.ON_CPU, Place.ON_SOFTWARE_GL):
         return None
-    return "; ".join(entry.reason for entry in (watched.gpus, watched.kernel_driver) if isinstance(entry, Unread))
+    if isinstance(module, Unread):
+        return f"{gpus.reason}; {module.reason}"
+    return None if module else f"{gpus.reason}; no NVIDIA kernel module is loaded"
 
 
 def untouched(watched: Watched, answer: Answer) -> str | None:

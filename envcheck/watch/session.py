@@ -14,7 +14,7 @@ import msgspec
 from envcheck import foreground
 from envcheck.errors import UsageError
 from envcheck.foreground import Ended
-from envcheck.host import kernel_driver, nested_pids, read
+from envcheck.host import loaded_driver, nested_pids
 from envcheck.redact import redact
 from envcheck.watch import proc
 from envcheck.watch.gpus import GpuWatch
@@ -135,7 +135,7 @@ def described(
         folded=recorder.folded,
         gpus=watching.gpus.record(frozenset(process.pid for process in processes)),
         nested_pids=nested_pids(),
-        kernel_driver=kernel_driver(read(Path("/proc/driver/nvidia/version"))),
+        kernel_driver=loaded_driver(),
         cpu_s=recorder.cpu_s(),
         unseen_s=max(0.0, recorder.cpu_s() - looked),
         own_cpu_s=cost,

@@ -218,6 +218,17 @@ def test_what_is_no_python_or_an_old_one_is_a_usage_error(
     assert words in ran.stderr
 
 
+def test_an_environment_whose_python_was_removed_is_called_that(envcheck: Command, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to("/nowhere/bin/python3.11")
+
+    for arguments in (("--prefix", str(tmp_path)), ("--python", str(tmp_path / "bin" / "python"))):
+        ran = envcheck("check", *arguments)
+        assert ran.code == 2
+        assert "is a link to /nowhere/bin/python3.11" in ran.stderr
+        assert "is gone" in ran.stderr
+
+
 @pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.7"])
 def test_a_real_old_python_says_which_it_is(envcheck: Command, name: str) -> None:
     old = shutil.which(name)

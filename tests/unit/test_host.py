@@ -14,15 +14,15 @@ NONE = Unread(reason="no library")
 
 
 def test_the_kernel_driver_is_read_from_both_modules() -> None:
-    assert kernel_driver(OPEN_MODULE) == "570.124.06"
-    assert kernel_driver(CLOSED_MODULE) == "535.183.01"
+    assert kernel_driver(OPEN_MODULE, NONE, ()) == "570.124.06"
+    assert kernel_driver(CLOSED_MODULE, NONE, ()) == "535.183.01"
 
 
 def test_a_kernel_driver_that_cannot_be_read_is_unread_not_absent() -> None:
     missing = Unread(reason="/proc/driver/nvidia/version: No such file or directory")
 
-    assert kernel_driver(missing) == missing
-    assert isinstance(kernel_driver("garbage"), Unread)
+    assert kernel_driver(missing, NONE, ()) == missing
+    assert isinstance(kernel_driver("garbage", NONE, ()), Unread)
 
 
 def test_the_cpu_model_is_the_first_one() -> None:

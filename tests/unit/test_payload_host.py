@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ host: Any = importlib.import_module("envcheck.payload.host")
 PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NO_FILE = {"unread": "/proc/driver/nvidia/version: No such file or directory"}
+UNREAD = Unread(reason=NO_FILE["unread"])
 OPEN = (
     "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build  (root@host)  Tue Feb 25\n"
     "GCC version:  gcc version 12.3.0 (Ubuntu 12.3.0-1ubuntu1~22.04)\n"
@@ -29,21 +31,50 @@ JETSON = "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.3.0  Rel
     ("text", "version", "free"), [(OPEN, "570.124.06", True), (CLOSED, "535.183.01", False), (JETSON, "540.3.0", True)]
 )
 def test_the_kernel_module_and_its_flavour_are_read(text: str, version: str, free: bool) -> None:
-    found = host.kernel_module(text, NO_FILE, NO_FILE)
+    found = host.kernel_module(text, NO_FILE, NO_FILE, [])
 
     assert (found["version"], found["open"]) == (version, free)
-    assert kernel_driver(text) == version  # envcheck's own look at the same file
+    assert kernel_driver(text, UNREAD, ()) == version  # envcheck's own look at the same file
 
 
 def test_where_proc_is_masked_the_module_is_read_from_sys() -> None:
-    assert host.kernel_module(NO_FILE, "570.124.06\n", "POE\n")["open"] is False
-    assert host.kernel_module(NO_FILE, "570.124.06\n", "OE\n")["open"] is True
-    assert host.kernel_module(NO_FILE, NO_FILE, NO_FILE) == NO_FILE
+    assert host.kernel_module(NO_FILE, "570.124.06\n", "POE\n", ["nvidia"])["open"] is False
+    assert host.kernel_module(NO_FILE, "570.124.06\n", "OE\n", ["nvidia"])["open"] is True
+    assert kernel_driver(UNREAD, "570.124.06\n", {"nvidia"}) == "570.124.06"
+
+
+def test_no_module_is_said_only_where_the_kernels_list_could_be_read() -> None:
+    assert host.kernel_module(NO_FILE, NO_FILE, NO_FILE, ["ext4", "nouveau"]) is None
+    assert kernel_driver(UNREAD, UNREAD, {"ext4", "nouveau"}) == ""
+    for modules in ([], ["nvidia"]):
+        assert host.kernel_module(NO_FILE, NO_FILE, NO_FILE, modules) == NO_FILE
+        assert kernel_driver(UNREAD, UNREAD, modules) == UNREAD
+
+
+def test_cards_are_the_display_adapters_of_the_bus_with_the_driver_that_has_them(tmp_path: Path) -> None:
+    rows = (
+        ("0000:00:01.0", "0x030000", "0x8086", "0x9bc5", "i915"),
+        ("0000:00:1f.3", "0x040300", "0x10de", "0x06c8", "snd_hda_intel"),
+        ("0000:17:00.0", "0x030200", "0x10de", "0x2335", ""),
+    )
+    for address, *contents, driver in rows:
+        (tmp_path / address).mkdir()
+        for name, content in zip(host.PCI_FILES, contents, strict=True):
+            (tmp_path / address / name).write_text(f"{content}\n", encoding="utf-8")
+        if driver:
+            (tmp_path / "drivers" / driver).mkdir(parents=True)
+            (tmp_path / address / "driver").symlink_to(tmp_path / "drivers" / driver)
+
+    assert host.cards(str(tmp_path)) == [
+        {"address": "0000:00:01.0", "device": "8086:9bc5", "driver": "i915"},
+        {"address": "0000:17:00.0", "device": "10de:2335", "driver": ""},
+    ]
+    assert "unread" in host.cards(str(tmp_path / "nowhere"))
 
 
 def test_a_module_without_a_version_is_unread() -> None:
-    assert "unread" in host.kernel_module("garbage", NO_FILE, NO_FILE)
-    assert isinstance(kernel_driver("garbage"), Unread)
+    assert "unread" in host.kernel_module("garbage", NO_FILE, NO_FILE, [])
+    assert isinstance(kernel_driver("garbage", UNREAD, ()), Unread)
 
 
 def test_the_system_is_named_as_its_own_files_name_it() -> None:
@@ -148,7 +179,7 @@ def test_the_processor_is_preferred_over_other_sensors() -> None:
 @given(st.text(), st.text(), st.text())
 def test_any_text_makes_some_answer(one: str, two: str, three: str) -> None:
     host.limits(one, host.mounts_of(two), lambda _path: three)
-    host.kernel_module(one, two, three)
+    host.kernel_module(one, two, three, [one])
     host.os_name(one), host.mac_name(two), host.names_of(three), host.core_count(one)
     host.temperature([(one, two), ("cpu", three)])
     host.jetson(one, True, two)

@@ -32,6 +32,19 @@ def test_a_payload_is_python_3_8_and_stands_alone(path: Path) -> None:
     assert not [module for module in modules if module.startswith("envcheck")]
 
 
+@pytest.mark.parametrize(
+    ("message", "absent"),
+    [
+        ("libcuda.so.1: cannot open shared object file: No such file or directory", True),
+        ("libcuda.so.1: cannot open shared object file: Permission denied", False),
+        ("libnvidia-tls.so.570.1: cannot open shared object file: No such file or directory", False),
+        ("/opt/libcuda.so.1: invalid ELF header", False),
+    ],
+)
+def test_a_libcuda_is_absent_only_where_the_loader_says_so_of_itself(message: str, absent: bool) -> None:
+    assert importlib.import_module("envcheck.payload.cudadriver").absent(message) is absent
+
+
 def facts_here() -> Facts:
     """What the three payloads say, called in this process."""
     answers = [module.observe(dict(os.environ)) for module in MODULES.values()]

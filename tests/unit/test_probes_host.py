@@ -12,7 +12,7 @@ from envcheck.cell.observe import redacted
 from envcheck.facts import Container, Facts, KernelModule, Packages
 from envcheck.model import CudaDriver
 from envcheck.probes.answers import parse_last
-from envcheck.probes.host import parse_facts
+from envcheck.probes.host import parse_devices, parse_facts
 from envcheck.record import Unread
 
 PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,6 +50,31 @@ def test_the_lines_of_three_payloads_make_facts() -> None:
     assert facts.devices == Unread(reason="/dev: Permission denied")
     assert facts.resources.load == Unread(reason="not here")
     assert facts.resources.memory_limit is None
+
+
+def test_a_module_that_is_not_loaded_is_none_and_cards_may_be_unread() -> None:
+    facts = parse_facts(lines(WHOLE | {"module": None, "cards": {"unread": "/sys/bus/pci/devices: no such folder"}}))
+
+    assert isinstance(facts, Facts)
+    assert facts.driver.module is None
+    assert facts.cards == Unread(reason="/sys/bus/pci/devices: no such folder")
+    assert isinstance(parse_facts(lines({name: value for name, value in WHOLE.items() if name != "module"})), Unread)
+
+
+def test_the_devices_of_tensorflow_are_names_or_a_reason() -> None:
+    assert parse_devices(b'noise\n{"gpus": ["NVIDIA H200"]}\n') == ("NVIDIA H200",)
+    assert parse_devices(b'{"gpus": []}') == ()
+    assert parse_devices(b'{"unread": "ImportError: numpy"}') == Unread(reason="ImportError: numpy")
+    for garbage in (b"", b"\n", b"[]", b"{}", b'{"gpus": [1]}', b"\xff"):
+        assert isinstance(parse_devices(garbage), Unread)
+
+
+def test_a_libcuda_that_is_not_there_was_looked_for() -> None:
+    line = b'{"library": "", "error": "libcuda.so.1: cannot open shared object file: No such file or directory"}'
+
+    assert parse_last(line, CudaDriver) == CudaDriver(
+        library="", error="libcuda.so.1: cannot open shared object file: No such file or directory"
+    )
 
 
 def test_packages_that_cannot_be_listed_leave_the_rest() -> None:

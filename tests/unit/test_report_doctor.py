@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from envcheck.facts import (
+    Card,
     Container,
     CudaFiles,
     DeviceFile,
@@ -206,7 +207,7 @@ def test_packages_of_the_interpreter_are_listed() -> None:
     assert value(HERE, "MediaPipe") == "mediapipe 1.2.2"
     assert "opencv-contrib-python 4.11.0, opencv-python 4.11.0" in value(HERE, "OpenCV")
     assert "cv2 does not load: libGL.so.1" in value(HERE, "OpenCV")
-    assert value(HERE, "TensorFlow") == "2.19.0, built for CUDA 12.5; MediaPipe does not use it"
+    assert value(HERE, "TensorFlow").startswith("2.19.0, built for CUDA 12.5, ")
 
 
 def test_what_may_be_used_is_told_beside_what_there_is() -> None:
@@ -295,3 +296,52 @@ def test_nothing_seen_steers_the_terminal(text: str) -> None:
     shown = text_of(replace(HERE, gl=gl, python=f"\x1b[2J{text}", findings=(finding("GPU105", summary=text),)))
 
     assert not {character for character in shown if ord(character) < 32} - {"\n"}
+
+
+def test_none_is_said_where_somebody_looked() -> None:
+    gone = "libcuda.so.1: cannot open shared object file: No such file or directory"
+    facts = replace(LINUX, driver=DriverFiles(module=None, libraries=()), cards=(), container=Container(runtime=""))
+    here = replace(HERE, facts=facts, cuda_driver=CudaDriver(library="", error=gone))
+
+    assert value(here, "Driver").startswith("kernel module: none")
+    assert value(here, "Cards") == "none"
+    assert f"driver API: none ({gone})" in value(here, "CUDA")
+    assert value(replace(here, facts=replace(facts, cards=NO_ONE)), "Cards").startswith("could not look")
+    assert "kernel module: none" in value(
+        replace(here, facts=NO_ONE, host=replace(HERE.host, kernel_driver="")), "Driver"
+    )
+
+
+def test_cards_have_their_maker_and_the_driver_that_holds_them() -> None:
+    cards = (
+        Card("0000:00:02.0", "8086:9bc5", "i915"),
+        Card("0000:17:00.0", "10de:2335"),
+        Card("0000:18:00.0", "beef:1"),
+    )
+
+    assert value(replace(HERE, facts=replace(LINUX, cards=cards)), "Cards") == (
+        "0000:00:02.0 Intel [8086:9bc5] (i915), 0000:17:00.0 NVIDIA [10de:2335] (no driver), "
+        "0000:18:00.0 [beef:1] (no driver)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("gpus", "words"),
+    [
+        ((), "sees no GPU"),
+        (("NVIDIA H200",), "sees NVIDIA H200"),
+        (Unread(reason="it hangs"), "could not look: it hangs"),
+    ],
+)
+def test_tensorflows_gpus_are_named(gpus: tuple[str, ...] | Unread, words: str) -> None:
+    packages = LINUX.packages
+    assert isinstance(packages, Packages)
+    seen = replace(packages, tensorflow=TensorFlow(version="2.19.0", cuda="12.5", gpus=gpus))
+
+    assert words in value(replace(HERE, facts=replace(LINUX, packages=seen)), "TensorFlow")
+
+
+def test_variables_that_only_the_interpreter_reads_are_listed() -> None:
+    gl = replace(LINUX.gl, variables={"LIBGL_DRIVERS_PATH": "/opt/dri"})
+
+    assert "LIBGL_DRIVERS_PATH=/opt/dri" in value(replace(HERE, facts=replace(LINUX, gl=gl)), "Variables")

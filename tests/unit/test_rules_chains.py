@@ -264,8 +264,8 @@ def test_a_look_at_a_host_without_a_driver_is_a_few_lines() -> None:
 
 COMMONEST = {
     "legacy mp.solutions, GPU expected": ("SRC801",),
-    "the XNNPACK line read as a proof": ("CUD708",),
-    "mp.solutions is gone": ("SRC802",),
+    "the XNNPACK line read as a proof": ("SRC817",),
+    "mp.solutions is gone": ("SRC818",),
     "no delegate set": ("SRC804",),
     "Windows": ("GPU118",),
     "container without graphics capability": ("CTR301",),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from envcheck.facts import CdiSpec, Distribution, Facts, KernelModule, OpenCv, System, TensorFlow, VendorFile
+from envcheck.facts import Card, CdiSpec, Distribution, Facts, KernelModule, OpenCv, System, TensorFlow, VendorFile
 from envcheck.judge import judge
 from envcheck.model import (
     EglDevice,
@@ -116,12 +116,18 @@ ON_DEVICE = changed(
     egl_devices=(EglDevice(0, renderer="NVIDIA A100", version=f"OpenGL ES 3.2 NVIDIA {DRIVER}", vendor="NVIDIA"),),
 )
 COMPAT = library("libcuda.so.1", "580.65.06", folder="/usr/local/cuda/compat")
+INTEL_CARD, NVIDIA_CARD = Card("0000:00:02.0", "8086:9bc5", "i915"), Card("0000:17:00.0", "10de:2335")
 CDI = CdiSpec(path="/etc/cdi/nvidia.yaml", kind="nvidia.com/gpu", driver=DRIVER, graphics=True)
 LIBSTDCXX = "MESA-LOADER: failed to open swrast: /opt/conda/lib/libstdc++.so.6: version `GLIBCXX_3.4.30' not found"
 
 WORLDS = (
     World("GPU102", "MIG mode", changes=gpu(mig=True)),
     World("GPU105", "NVMLError_LibraryNotFound", worlds.no_driver_facts(), {"host": worlds.NO_GPU_HOST}),
+    World("GPU105", "no kernel module of NVIDIA's is loaded; no NVIDIA card on the PCI bus",
+          worlds.no_driver_facts(cards=(INTEL_CARD,)), {"host": worlds.NO_GPU_HOST}),
+    World("GPU105", "on the PCI bus: 0000:17:00.0 [10de:2335], driven by nouveau",
+          worlds.no_driver_facts(cards=(INTEL_CARD, replace(NVIDIA_CARD, driver="nouveau"))),
+          {"host": worlds.NO_GPU_HOST}),
     World("GPU106", "570.124.06; ", healthy_facts(
         driver=driver_files(*compute_half("570.133.07"), *graphics_half("570.133.07"))
     ), nvml("NVMLError_LibRmVersionMismatch: RM has detected an NVML/RM version mismatch.")),
@@ -143,6 +149,9 @@ WORLDS = (
     )),
     World("GPU115", "Orin, with MediaPipe 1.2.2", system(jetson="NVIDIA Jetson AGX Orin", machine="aarch64"),
           status=Status.UNKNOWN),
+    World("GPU116", "lists none; on the PCI bus: 0000:17:00.0 [10de:2335], driven by vfio-pci",
+          healthy_facts(cards=(replace(NVIDIA_CARD, driver="vfio-pci"),)),
+          {"host": changed(HOST, nvml=changed(NVML, gpus=()))}),
     World("GPU116", "lists none", changes={"host": changed(HOST, nvml=changed(NVML, gpus=()))}),
     World("GPU117", "of its libraries there is none", healthy_facts(driver=driver_files()), nvml("not found")),
     World("GPU117", "libEGL_nvidia.so.0", healthy_facts(driver=driver_files(*graphics_half())), nvml("not found"),
@@ -389,6 +398,21 @@ def test_a_gpu_is_handed_in_as_the_runtime_wants_it(runtime: str, command: str) 
 
     assert first.code == "CTR302"
     assert command in first.remedy
+
+
+def test_a_machine_without_a_card_is_told_to_install_no_driver() -> None:
+    without = worlds.looked_at(
+        worlds.no_driver_facts(cards=(INTEL_CARD,)), host=worlds.NO_GPU_HOST, gl=worlds.NO_CONTEXT
+    )
+    asleep = worlds.no_driver_facts(cards=(replace(NVIDIA_CARD, driver="vfio-pci"),))
+    lent = worlds.looked_at(asleep, host=worlds.NO_GPU_HOST, gl=worlds.NO_CONTEXT)
+    told, told_lent = (findings(one, judge(one))[0] for one in (without, lent))
+
+    assert told.code == told_lent.code == "GPU105"
+    assert "install" not in told.remedy
+    assert "delegate=CPU" in told.remedy
+    assert "vfio-pci" in told_lent.remedy
+    assert "ubuntu-drivers install" in told_lent.remedy
 
 
 def test_two_gpus_of_which_one_is_in_mig_mode_are_no_reason() -> None:

@@ -141,7 +141,7 @@ NO_NVML = Unread(reason="NVMLError_LibraryNotFound: NVML Shared Library Not Foun
 HOST = Host(
     platform="linux", machine="x86_64", nvml=NVML, glibc="2.39", cores=16, kernel_driver=DRIVER, nested_pids=False
 )
-NO_GPU_HOST = changed(HOST, nvml=NO_NVML, kernel_driver=Unread(reason="/proc/driver/nvidia/version: No such file"))
+NO_GPU_HOST = changed(HOST, nvml=NO_NVML, kernel_driver="")
 GL = GlContext(
     path="default",
     vendor="NVIDIA Corporation",
@@ -165,9 +165,8 @@ def healthy_facts(**changes: Any) -> Facts:
 
 
 def driver_files(*libraries: LibraryFile, module: str | None = DRIVER) -> DriverFiles:
-    """A driver of these libraries; without a module, its file is not there."""
-    loaded = KernelModule(version=module) if module else Unread(reason="/proc/driver/nvidia/version: No such file")
-    return DriverFiles(module=loaded, libraries=libraries)
+    """A driver of these libraries, and of this module if any."""
+    return DriverFiles(module=KernelModule(version=module) if module else None, libraries=libraries)
 
 
 def no_driver_facts(**changes: Any) -> Facts:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from envcheck import cache as files
 from envcheck.audits import Shop, shop_of
@@ -60,7 +60,10 @@ def _written(options: argparse.Namespace) -> str:
     shop = shop_of(os.environ, cache_folder(os.environ))
     table = load_tables(options.file.absolute().parent if options.file else None).mediapipe
     offers = offers_of(shop.wheels())
-    only = {str(Version(part)) for part in options.only.split(",") if part} or set(offers)
+    try:
+        only = {str(Version(part)) for part in options.only.split(",") if part} or set(offers)
+    except InvalidVersion as error:
+        raise UsageError(f"--only: {error}", remedy="Write versions such as 1.2.2, with commas between them.") from None
     if unknown := only - set(offers):
         raise UsageError(f"not on the package index: {', '.join(sorted(unknown))}")
     if options.missing:

@@ -85,7 +85,7 @@ def _of_code(code: Code) -> Iterator[Line]:
 
 def _of_contents(contents: Contents) -> Iterator[Line]:
     yield _line("FaceMesh graph", contents.legacy_graph, {"cpu": "CPU only", "gpu": "GPU too", "none": "none"})
-    yield "models", str(len(contents.models.value)) or "none", _files(contents.models)
+    yield "models", str(len(contents.models.value) or "none"), _files(contents.models)
     yield _line("bundled", contents.bundled)
 
 

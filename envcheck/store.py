@@ -39,6 +39,8 @@ MAX_BYTES = 64 * 1024 * 1024
 """A larger file is no evidence: a cell with the longest log and 64 pairs of blocks takes less than 2 MB."""
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 SHORTEST_MS, LONGEST_MS = 1e-6, 86_400e3
+LEAST_CONFIDENCE = 0.5
+"""The least that matrix.yaml takes: below it an interval says less than a coin."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}")
 USER_CAN_MEND = frozenset(
     {
@@ -269,13 +271,14 @@ def load_evidence(path: Path) -> tuple[Evidence, ...]:
     Raises UsageError naming file and reason where something is missing, damaged, of another schema or impossible, where
     two files speak of the same cell, and where there is no evidence at all.
     """
-    files = evidence_files(path)
     loaded: dict[str, Path] = {}
     evidence = []
-    for file in files:
+    for file, cell_id in evidence_files(path):
         one = read_document(file, Evidence)
         if wrong := implausible(one):
             raise UsageError(f"{file}: {wrong}")
+        if cell_id not in (None, one.cell.id):
+            raise UsageError(f"{file}: evidence of the cell {one.cell.id}, named by {RESULTS} for {cell_id}")
         if one.cell.id in loaded:
             raise UsageError(f"{file} and {loaded[one.cell.id]} both hold evidence of the cell {one.cell.id}")
         loaded[one.cell.id] = file
@@ -283,11 +286,14 @@ def load_evidence(path: Path) -> tuple[Evidence, ...]:
     return tuple(evidence)
 
 
-def evidence_files(path: Path) -> list[Path]:
-    """The files to read: the one given, those that `results.json` names, or every `*.json` of a folder, sorted."""
+def evidence_files(path: Path) -> list[tuple[Path, str | None]]:
+    """The files to read: the one given, those that `results.json` names, or every `*.json` of a folder, sorted.
+
+    Beside each the cell that `results.json` says it is of.
+    """
     try:
         if not path.is_dir():
-            return [path]
+            return [(path, None)]
         if (path / RESULTS).exists():
             return named_files(path)
         folder = path / EVIDENCE if (path / EVIDENCE).is_dir() else path
@@ -296,25 +302,27 @@ def evidence_files(path: Path) -> list[Path]:
         raise UsageError(f"{path}: {reason_of(error)}") from error
     if not files:
         raise UsageError(f"{path}: no {RESULTS} and no evidence file in this folder", remedy=WHERE_EVIDENCE_IS)
-    return files
+    return [(file, None) for file in files]
 
 
 def implausible(evidence: Evidence) -> str:
     """What no worker can have seen and no arithmetic can use, in a few words; empty where all is well."""
     gate, workers = evidence.gate, (evidence.cpu, evidence.gpu)
-    if not all(0 < value < 1 for value in (gate.confidence, evidence.confidence_used or gate.confidence)):
-        return "a confidence is not between 0 and 1"
+    if not LEAST_CONFIDENCE <= gate.confidence <= (evidence.confidence_used or gate.confidence) < 1:
+        return f"a confidence is not between {LEAST_CONFIDENCE} and 1, or the one used is below the gate's"
     if gate.min_speedup <= 0:
         return "min_speedup is not above 0"
     times = (time for worker in workers for block in worker.blocks for time in block.times_ms)
     if not all(time == 0 or SHORTEST_MS <= time <= LONGEST_MS for time in times):
         return "the time of a frame is negative, below a nanosecond or above a day"
+    if any(block.faces not in range(len(block.times_ms) + 1) for worker in workers for block in worker.blocks):
+        return "a face was found in more frames than there were"
     if any(len(frame.points) == 1 for worker in workers for frame in worker.landmarks):
         return "a face has a single landmark"
     return ""
 
 
-def named_files(out: Path) -> list[Path]:
+def named_files(out: Path) -> list[tuple[Path, str | None]]:
     """The evidence that `results.json` names, in its order."""
     results = read_document(out / RESULTS, Results)
     if not results.cells:
@@ -322,7 +330,7 @@ def named_files(out: Path) -> list[Path]:
     for cell in results.cells:
         if cell.evidence is None or not is_inside(cell.evidence):
             raise UsageError(f"{out / RESULTS}: no evidence file inside this folder is named for the cell {cell.id}")
-    return [out / cell.evidence for cell in results.cells if cell.evidence]
+    return [(out / cell.evidence, cell.id) for cell in results.cells if cell.evidence]
 
 
 def read_document(path: Path, kind: type[Document]) -> Document:

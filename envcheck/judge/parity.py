@@ -23,41 +23,73 @@ rasteriser) measured 0.004 with the default bundle, MediaPipe 0.10.9 to 0.10.35.
 """
 MIN_FRAMES = 3
 """Fewer frames with a face on both sides prove nothing."""
+FAR = 0.1
+"""A frame whose NME is above this shows other landmarks, however good the rest: no rounding moves a face that far."""
 MAX_MISSED = 0.25
-"""Largest share of frames where only one side found a face; tracking may be lost a frame earlier on one side."""
+"""Largest share of frames where only one side found the face, or found it elsewhere; tracking may be lost a frame
+earlier on one side."""
 
 
 class Parity(Record, frozen=True):
-    """`nme` is the median NME over `compared` frames; `missed` frames had a face on one side only."""
+    """`nme` is the median NME over `compared` frames, of which `astray` are FAR apart.
+
+    `missed` frames have a face on one side only, or nothing to compare it by; `absent` ones only one side reports.
+    """
 
     compared: int
     missed: int
     nme: float | None = None
+    astray: int = 0
+    absent: int = 0
 
     @property
     def agrees(self) -> bool | None:
         """True, False, or None where too few frames could be compared."""
-        if self.missed > MAX_MISSED * (self.compared + self.missed) and self.missed >= MIN_FRAMES:
-            return False
-        if self.compared < MIN_FRAMES or self.nme is None:
+        unlike = self.missed + self.astray
+        if unlike > MAX_MISSED * (self.compared + self.missed):
+            return False if unlike >= MIN_FRAMES else None
+        if self.compared < MIN_FRAMES or self.nme is None or (self.absent and self.nme <= TOLERANCE):
             return None
         return self.nme <= TOLERANCE
 
 
+def untold(seen: Parity) -> str:
+    """Why agreement cannot be told."""
+    alone = f", and {seen.absent} frames that only one delegate reports" if seen.absent else ""
+    return f"too few frames with a face to compare landmarks ({seen.compared}{alone})"
+
+
+def difference(seen: Parity) -> str:
+    """What differs where landmarks do not agree."""
+    frames = seen.compared + seen.missed
+    if seen.nme is not None and seen.nme > TOLERANCE:
+        return f"landmarks differ by {seen.nme:.3f} of the eye distance, above {TOLERANCE}"
+    if seen.astray > seen.missed:
+        return f"in {seen.astray} of {frames} frames landmarks are more than {FAR} of the eye distance apart"
+    return f"in {seen.missed} of {frames} frames only one delegate found the face"
+
+
 def compare(cpu: Sequence[Landmarks], gpu: Sequence[Landmarks]) -> Parity:
-    """Parity over the frames that both sides report, in order."""
-    theirs = {landmarks.frame: landmarks.points for landmarks in gpu}
-    pairs = [(landmarks.points, theirs[landmarks.frame]) for landmarks in cpu if landmarks.frame in theirs]
-    errors = [nme(ours, other) for ours, other in pairs if ours and other and len(ours) == len(other)]
-    missed = sum(bool(ours) != bool(other) for ours, other in pairs)
+    """Parity over the frames that both sides report."""
+    ours, theirs = ({one.frame: one.points for one in side} for side in (cpu, gpu))
+    pairs = [(ours[frame], theirs[frame]) for frame in sorted(ours.keys() & theirs.keys())]
+    errors = [nme(*pair) for pair in pairs if any(pair)]
     finite = [error for error in errors if math.isfinite(error)]
-    missed += len(errors) - len(finite)
-    return Parity(compared=len(finite), missed=missed, nme=round(median(finite), 5) if finite else None)
+    return Parity(
+        compared=len(finite),
+        missed=len(errors) - len(finite),
+        nme=round(median(finite), 5) if finite else None,
+        astray=sum(error > FAR for error in finite),
+        absent=len(ours.keys() ^ theirs.keys()),
+    )
 
 
 def nme(ours: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
-    """Mean point distance over the distance of the first two points (the outer eye corners) of `ours`."""
-    scale = math.dist(ours[0], ours[1])
+    """Mean point distance over the distance of the first two points (the outer eye corners) of `ours`.
+
+    Infinite where the two have no points to compare.
+    """
+    scale = math.dist(ours[0], ours[1]) if len(ours) == len(other) > 1 else 0.0
     if scale == 0.0:
         return math.inf
     return sum(math.dist(a, b) for a, b in zip(ours, other, strict=True)) / len(ours) / scale

@@ -3,16 +3,17 @@
 1. the tables said it cannot work, and it was not run             -> impossible, unreachable
 2. the environment could not be built, or nothing could be seen   -> broken, impossible, unknown
 3. a worker died, hung or answered garbage                        -> crashed
-4. the CPU run failed                                             -> broken
+4. the CPU run failed, or was of another cell than is named       -> broken
 5. MediaPipe refused the GPU delegate                             -> refused
 6. no face was found, so the landmark model never ran             -> unknown
 7. the work stayed on the CPU                                     -> silent-cpu
 8. some witness speaks for hardware, another against, or one
    saw what cannot be where hardware worked                       -> contradictory
 9. software rasteriser; another GPU                               -> emulated, other-gpu
-10. too few witnesses speak for hardware                          -> unknown
-11. landmarks differ                                              -> wrong
-12. the interval of the speed-up                                  -> accelerated, slower, inconclusive, unknown
+10. too few witnesses speak for hardware, or a version is untold  -> unknown
+11. the CUDA that the cell names is not there                     -> broken
+12. landmarks differ                                              -> wrong
+13. the interval of the speed-up                                  -> accelerated, slower, inconclusive, unknown
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from envcheck import stats
-from envcheck.judge import parity
+from envcheck.judge import identity, parity
 from envcheck.judge.witnesses import testify
+from envcheck.judge.witnesses.timing import confirmed
 from envcheck.model import Bench, Evidence, Judgement, Says, Verdict, Witness, WorkerRun
 
 Answer = tuple[Verdict, str]
@@ -58,7 +60,7 @@ def judge(evidence: Evidence) -> Judgement:
         return Judgement(answer[0], answer[1], witnesses_of(evidence), bench if refused else None)
     witnesses = testify(evidence)
     verdict, because = (
-        from_device(witnesses) or from_landmarks(evidence) or from_speed(bench, evidence.gate.min_speedup)
+        from_device(witnesses) or from_cell(evidence) or from_landmarks(evidence) or from_speed(evidence, bench)
     )
     return Judgement(verdict=verdict, because=because, witnesses=witnesses, bench=bench)
 
@@ -91,17 +93,24 @@ def from_workers(evidence: Evidence) -> Answer | None:
             return Verdict.CRASHED, death_of(worker)
     if cpu.outcome != "ran":
         return Verdict.BROKEN, f"FaceLandmarker does not run on the CPU here ({cpu.stage}): {brief(cpu)}"
-    if gpu.outcome == "import-failed":
-        return Verdict.BROKEN, f"MediaPipe could not be imported for the GPU run: {brief(gpu)}"
-    if gpu.outcome == "refused":
-        return Verdict.REFUSED, brief(gpu)
+    if other := identity.another_cell(evidence):
+        return Verdict.BROKEN, f"the environment is not the one that the cell names: {other}"
     if gpu.outcome != "ran":
-        return Verdict.UNKNOWN, "the GPU worker was not run"
+        return without_gpu(gpu)
     if muddled := same_worker(cpu, gpu):
         return Verdict.CONTRADICTORY, muddled
     if not any(landmarks.points for landmarks in cpu.landmarks):
         return Verdict.UNKNOWN, "no face was found on the CPU, so the landmark model had nothing to do"
     return None
+
+
+def without_gpu(gpu: WorkerRun) -> Answer:
+    """Why the GPU worker did not run, where the CPU worker did."""
+    if gpu.outcome == "import-failed":
+        return Verdict.BROKEN, f"MediaPipe could not be imported for the GPU run: {brief(gpu)}"
+    if gpu.outcome == "refused":
+        return Verdict.REFUSED, brief(gpu)
+    return Verdict.UNKNOWN, "the GPU worker was not run"
 
 
 def same_worker(cpu: WorkerRun, gpu: WorkerRun) -> str:
@@ -112,7 +121,16 @@ def same_worker(cpu: WorkerRun, gpu: WorkerRun) -> str:
         return f"both workers are process {cpu.pid}"
     if cpu.delegate_value is not None and cpu.delegate_value == gpu.delegate_value:
         return f"CPU and GPU are the same delegate to this MediaPipe, number {cpu.delegate_value}"
-    return ""
+    return other_delegate(cpu) or other_delegate(gpu) or identity.unlike_workers(cpu, gpu)
+
+
+def other_delegate(worker: WorkerRun) -> str:
+    """Why the number a worker was given is not its delegate's to this MediaPipe, or an empty text."""
+    given, members = worker.delegate_value, worker.delegate_members
+    if given == members.get(worker.delegate):
+        return ""
+    names = " and ".join(sorted(name for name, value in members.items() if value == given)) or "nothing"
+    return f"the {worker.delegate} worker was given the delegate number {given}, which this MediaPipe calls {names}"
 
 
 def death_of(worker: WorkerRun) -> str:
@@ -182,38 +200,59 @@ def sentence(witness: Witness) -> str:
     return f"{witness.name} says {witness.says.value} ({witness.saw})"
 
 
+def from_cell(evidence: Evidence) -> Answer | None:
+    """The end of step 10, and step 11: whether what was proven was proven of this cell."""
+    if untold := identity.not_shown(evidence):
+        return Verdict.UNKNOWN, untold
+    if amiss := identity.cuda_amiss(evidence):
+        return Verdict.BROKEN, amiss
+    return None
+
+
 def from_landmarks(evidence: Evidence) -> Answer | None:
-    """Step 11."""
-    lost = faces_lost(evidence)
-    if lost:
-        return Verdict.WRONG, lost
+    """Step 12."""
+    if answer := from_faces(evidence):
+        return answer
     seen = parity.compare(evidence.cpu.landmarks, evidence.gpu.landmarks)
     if seen.agrees is None:
-        return Verdict.UNKNOWN, f"too few frames with a face to compare landmarks ({seen.compared})"
+        return Verdict.UNKNOWN, parity.untold(seen)
     if seen.agrees:
         return None
-    if seen.nme is not None and seen.nme > parity.TOLERANCE:
-        return Verdict.WRONG, f"landmarks differ by {seen.nme:.3f} of the eye distance, above {parity.TOLERANCE}"
-    return Verdict.WRONG, f"in {seen.missed} of {seen.missed + seen.compared} frames only one delegate found the face"
+    return Verdict.WRONG, parity.difference(seen)
 
 
-def faces_lost(evidence: Evidence) -> str:
-    """Why the timed frames are not the same work: a side that loses the face skips the landmark model."""
+def from_faces(evidence: Evidence) -> Answer | None:
+    """Whether the timed frames are the same work: a side that finds no face skips the landmark model."""
     both = {block.pair for block in evidence.cpu.blocks} & {block.pair for block in evidence.gpu.blocks}
     cpu, gpu = (
         sum(block.faces for block in worker.blocks if block.pair in both) for worker in (evidence.cpu, evidence.gpu)
     )
+    if both and not max(cpu, gpu):
+        return Verdict.UNKNOWN, "no face was found in the timed frames, so the landmark model was not timed"
     if abs(cpu - gpu) <= MAX_FACES_LOST * max(cpu, gpu):
-        return ""
-    return f"in the timed frames the CPU found a face {cpu} times and the GPU {gpu} times"
+        return None
+    return Verdict.WRONG, f"in the timed frames the CPU found a face {cpu} times and the GPU {gpu} times"
 
 
-def from_speed(bench: Bench | None, threshold: float) -> Answer:
-    """Step 12."""
+def from_speed(evidence: Evidence, bench: Bench | None) -> Answer:
+    """Step 13. Faster counts only where envcheck's own clock has seen it too."""
     if bench is None or bench.speedup is None:
         return Verdict.UNKNOWN, "the speed-up was not measured"
-    low, high = bench.speedup.ci95
-    text = f"speed-up {bench.speedup.estimate:.2f} (95% interval {low:.2f} to {high:.2f}, threshold {threshold:g})"
-    if low > threshold:
-        return Verdict.ACCELERATED, text
-    return (Verdict.SLOWER if high < threshold else Verdict.INCONCLUSIVE), text
+    threshold, (low, high) = evidence.gate.min_speedup, bench.speedup.ci95
+    text = (
+        f"speed-up {bench.speedup.estimate:.2f} "
+        f"({percent(evidence.gate.confidence)} interval {low:.2f} to {high:.2f}, threshold {threshold:g})"
+    )
+    if low <= threshold:
+        return (Verdict.SLOWER if high < threshold else Verdict.INCONCLUSIVE), text
+    by_ours = confirmed(evidence.cpu.blocks, evidence.gpu.blocks)
+    if by_ours is None:
+        return Verdict.UNKNOWN, f"{text}, and envcheck's own clock was not kept"
+    if by_ours <= threshold:
+        return Verdict.INCONCLUSIVE, f"{text}, but {by_ours:.2f} by envcheck's own clock"
+    return Verdict.ACCELERATED, text
+
+
+def percent(share: float) -> str:
+    """0.95 as 95%, 0.999 as 99.9%."""
+    return f"{100 * share:.6g}%"

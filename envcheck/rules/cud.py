@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envcheck.facts import LibraryFile, OpenCv, TensorFlow
+from envcheck.judge import identity
 from envcheck.model import CudaDriver, CudaRuntime, Status, Unread, Verdict
 from envcheck.rules.rule import Case, Rule, foreseen
 from envcheck.rules.world import (
@@ -34,6 +35,12 @@ def runtime_missing(case: Case) -> str | None:
     ran = case.evidence.cpu.outcome != "not-run"
     cuda = case.evidence.cuda
     return cuda.reason if ran and case.evidence.cell.axes.cuda and isinstance(cuda, Unread) else None
+
+
+def not_as_named(case: Case) -> str | None:
+    """The cell names a CUDA, and what is there is another, or serves nothing."""
+    broken = case.judgement.verdict is Verdict.BROKEN and runtime_missing(case) is None
+    return identity.cuda_amiss(case.evidence) or None if broken and not identity.another_cell(case.evidence) else None
 
 
 def compat_libraries(case: Case) -> tuple[LibraryFile, ...]:
@@ -135,10 +142,20 @@ RUN = (
         url=COMPATIBILITY,
     ),
     Rule(
+        code="CUD709",
+        title="the CUDA that the cell names is not there, or serves nothing",
+        see=not_as_named,
+        because="MediaPipe does not use CUDA, and works on the GPU here. The cell stands for MediaPipe beside this CUDA: "
+        "programs that share the environment would fail.",
+        remedy="nvidia-smi    # is there a driver, and which CUDA does it serve?\n"
+        "Or leave `cuda` out of the matrix, where nothing else uses it.",
+        url=COMPATIBILITY,
+    ),
+    Rule(
         code="CUD705",
         title="the CUDA runtime loads, but no driver here serves it",
         see=runtime_unserved,
-        because="Other packages of this environment that use CUDA will fail. MediaPipe does not use CUDA, so its verdict is its own.",
+        because="Other packages of this environment that use CUDA will fail. MediaPipe does not use CUDA; only a cell of a matrix that names CUDA needs it to pass.",
         remedy="nvidia-smi    # is there a driver, and which CUDA does it serve?",
         url=COMPATIBILITY,
         status=Status.UNKNOWN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from envcheck.compat import MissingLibrary, missing_library
+from envcheck.judge import identity
 from envcheck.model import Status, Verdict
 from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
 
@@ -79,9 +80,14 @@ def ask_elsewhere(case: Case) -> str:
 
 def cpu_fails(case: Case) -> str | None:
     """Broken at run time, and not for a missing library."""
-    ran = case.evidence.cpu.outcome != "not-run"
+    failed = case.evidence.cpu.outcome not in ("not-run", "ran") or case.evidence.gpu.outcome == "import-failed"
     broken = case.judgement.verdict is Verdict.BROKEN
-    return case.judgement.because if broken and ran and library_of(case) is None else None
+    return case.judgement.because if broken and failed and library_of(case) is None else None
+
+
+def another_cell(case: Case) -> str | None:
+    """What ran is not what the cell names."""
+    return identity.another_cell(case.evidence) or None if case.judgement.verdict is Verdict.BROKEN else None
 
 
 BUILD = (
@@ -177,6 +183,15 @@ RUN = (
         "trained or converted otherwise is refused when the task is created, on every GPU and driver.",
         remedy="Use delegate=CPU for this model; judge the GPU with FaceMesh's own: envcheck check --model official --python EXE",
         url="https://github.com/lanzani/jetson-docs/pull/11",
+    ),
+    Rule(
+        code="MPP419",
+        title="the environment is not the one that the cell names",
+        see=another_cell,
+        because="A cell stands for its versions. What was measured is another cell, so it says nothing of this one: "
+        "somebody changed a kept environment, an image was pushed again under its tag, or evidence was put together.",
+        remedy="envcheck prune --yes    # kept environments and images go; the next run builds them anew",
+        url="https://packaging.python.org/en/latest/specifications/recording-installed-packages/",
     ),
     Rule(
         code="MPP409",

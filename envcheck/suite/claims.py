@@ -3,7 +3,7 @@
 The claims follow from the verdict and the evidence; nothing is judged a second time. A cell fails one claim at most.
 Those before it hold, those after it were not looked at:
 
-the environment was not built                             -> BUILT
+the environment was not built, or is not the cell's       -> BUILT
 the CPU worker was not run, or did not come to its end    -> CPU_RUNS
 the GPU worker ended before its first frame was done      -> INITIALISES
 the GPU worker ended later; silent-cpu; no face to find   -> ON_GPU
@@ -18,7 +18,7 @@ from enum import Enum
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from envcheck.judge.verdict import from_device, from_landmarks, from_workers
+from envcheck.judge.verdict import from_cell, from_device, from_landmarks, from_workers
 from envcheck.model import Verdict
 from envcheck.report.causes import answered, not_looked_at
 from envcheck.report.plain import visible
@@ -72,17 +72,19 @@ def failed_claim(evidence: Evidence, judgement: Judgement) -> Claim | None:
     """The claim that this cell fails; None where it is accelerated."""
     if judgement.verdict is Verdict.ACCELERATED:
         return None
-    return before_working(evidence) or FAILED_BY.get(judgement.verdict) or not_shown(evidence, judgement)
+    return before_working(evidence, judgement) or FAILED_BY.get(judgement.verdict) or not_shown(evidence, judgement)
 
 
-def before_working(evidence: Evidence) -> Claim | None:
-    """The claim at which the cell ended before both workers had done their work, or None."""
+def before_working(evidence: Evidence, judgement: Judgement) -> Claim | None:
+    """The claim at which the cell ended before both workers had done the work that it names, or None."""
     build, cpu, gpu = evidence.build, evidence.cpu, evidence.gpu
     built = cpu.outcome != "not-run" if build is None else build.outcome in GOOD_BUILDS
     if not built:
         return Claim.BUILT
     if cpu.outcome != "ran":
         return Claim.CPU_RUNS
+    if judgement.verdict is Verdict.BROKEN and gpu.outcome != "import-failed":
+        return Claim.BUILT
     if gpu.outcome == "ran":
         return None
     return Claim.ON_GPU if gpu.stage in WORKED else Claim.INITIALISES
@@ -94,6 +96,8 @@ def not_shown(evidence: Evidence, judgement: Judgement) -> Claim:
         return Claim.ON_GPU
     if from_device(judgement.witnesses) is not None:
         return Claim.HARDWARE
+    if from_cell(evidence) is not None:
+        return Claim.BUILT
     return Claim.AGREE if from_landmarks(evidence) is not None else Claim.FASTER
 
 

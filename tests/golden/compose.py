@@ -522,7 +522,16 @@ CELLS: dict[str, Case] = {
 def compose(verdict: str) -> Evidence:
     """The composed evidence for one verdict."""
     case = CELLS[verdict]
-    return case.change(base(case, PLAIN_HOST))
+    return named(case.change(base(case, PLAIN_HOST)), f"{case.python}.9")
+
+
+def named(evidence: Evidence, python: str) -> Evidence:
+    """The evidence where everybody who was asked ran on `python`."""
+    build = evidence.build
+    if build is not None and build.python:
+        build = replace(build, python=python)
+    cpu, gpu = (replace(one, python=python) if one.python else one for one in (evidence.cpu, evidence.gpu))
+    return replace(evidence, build=build, cpu=cpu, gpu=gpu)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from envcheck import store
 from envcheck.judge import judge
 from envcheck.model import (
     Block,
+    Build,
+    CudaRuntime,
     EglDevice,
     Evidence,
     Foresight,
@@ -25,6 +27,7 @@ from envcheck.model import (
     WorkerRun,
 )
 from envcheck.rules import findings
+from envcheck.suite.claims import Claim, failed_claim
 from tests.golden import compose
 
 HERE = Path(__file__).parent
@@ -182,6 +185,45 @@ def longer_than_the_block(evidence: Evidence) -> Evidence:
     return cpu(blocks=tuple(replace(block, wall_ms=60.0) for block in evidence.cpu.blocks))(evidence)
 
 
+def ours_saw_nothing_saved(evidence: Evidence) -> Evidence:
+    """The GPU worker's clock says a fifth, and its blocks take as long as the CPU's."""
+    walls = {block.pair: block.wall_ms for block in evidence.cpu.blocks}
+    return gpu(blocks=tuple(replace(block, wall_ms=walls[block.pair]) for block in evidence.gpu.blocks))(evidence)
+
+
+def faces(number: int) -> Change:
+    """Timed frames in which both found a face in `number` of each block."""
+
+    def change(evidence: Evidence) -> Evidence:
+        theirs, ours = (
+            tuple(replace(block, faces=number) for block in worker.blocks) for worker in (evidence.gpu, evidence.cpu)
+        )
+        return both(gpu(blocks=theirs), cpu(blocks=ours))(evidence)
+
+    return change
+
+
+def named(**axes: str | None) -> Change:
+    """The cell with other axes."""
+    return lambda evidence: replace(evidence, cell=replace(evidence.cell, axes=replace(evidence.cell.axes, **axes)))
+
+
+def with_cuda(cuda: CudaRuntime | Unread) -> Change:
+    """A cell that names CUDA 12.8, and what its runtime says."""
+    return both(named(cuda="12.8"), seen(cuda=cuda))
+
+
+def one_on_gl(evidence: Evidence) -> Evidence:
+    """The detector on GL, the landmark model on the CPU."""
+    return gpu(
+        log=tuple(
+            line.replace("Using GlAdvanced", "Using Cpu") if "landmarks" in line else line for line in evidence.gpu.log
+        )
+    )(evidence)
+
+
+RENUMBERED = {"DEFAULT": 0, "CPU": 1, "GPU": 2}
+CUDA = CudaRuntime(library="libcudart.so.12", runtime="12.8", driver="12.8", devices=1)
 NOT_FASTER, CLOSE = 8.0, 5.42
 
 OPPOSITES: dict[str, tuple[Change, Verdict]] = {
@@ -277,6 +319,32 @@ OPPOSITES: dict[str, tuple[Change, Verdict]] = {
         lambda evidence: gpu(blocks=evidence.gpu.blocks * 2)(evidence),
         Verdict.WRONG,
     ),
+    "calculators: one model on the CPU": (one_on_gl, Verdict.CONTRADICTORY),
+    "times: no face on either side": (faces(0), Verdict.UNKNOWN),
+    "clocks: ours saw nothing saved": (ours_saw_nothing_saved, Verdict.CONTRADICTORY),
+    "clocks: ours was not kept": (
+        lambda evidence: gpu(blocks=tuple(replace(one, wall_ms=None) for one in evidence.gpu.blocks))(evidence),
+        Verdict.UNKNOWN,
+    ),
+    "landmarks: of other frames": (
+        lambda evidence: gpu(landmarks=evidence.gpu.landmarks[:3])(evidence),
+        Verdict.UNKNOWN,
+    ),
+    "MediaPipe: another than the cell's": (both(cpu(mediapipe="0.10.21"), gpu(mediapipe="0.10.21")), Verdict.BROKEN),
+    "MediaPipe: not told": (gpu(mediapipe=None), Verdict.UNKNOWN),
+    "MediaPipe: of two versions": (both(named(mediapipe=None), gpu(mediapipe="0.10.21")), Verdict.CONTRADICTORY),
+    "Python: another than the cell's": (named(python="3.12"), Verdict.BROKEN),
+    "driver: another than the cell's": (named(driver="580"), Verdict.BROKEN),
+    "driver: not told": (
+        lambda evidence: replace(evidence, host=replace(evidence.host, nvml=HIDDEN, kernel_driver=HIDDEN)),
+        Verdict.UNKNOWN,
+    ),
+    "CUDA: no runtime": (with_cuda(Unread(reason="no CUDA runtime library loads")), Verdict.BROKEN),
+    "CUDA: of another version": (with_cuda(replace(CUDA, runtime="12.4")), Verdict.BROKEN),
+    "CUDA: not served": (with_cuda(replace(CUDA, devices=None, error="cudaGetDeviceCount: 804")), Verdict.BROKEN),
+    "CUDA: no device": (with_cuda(replace(CUDA, devices=0)), Verdict.BROKEN),
+    "delegate: the number that was the GPU's": (gpu(delegate_members=RENUMBERED), Verdict.CONTRADICTORY),
+    "delegate: a number of nobody's": (gpu(delegate_value=7), Verdict.CONTRADICTORY),
     "build: failed": (
         lambda evidence: replace(evidence, build=replace(evidence.build, outcome="failed") if evidence.build else None),
         Verdict.BROKEN,
@@ -302,7 +370,39 @@ def test_a_changed_file_still_has_a_finding(change: str) -> None:
     assert findings(altered, judge(altered))
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("MediaPipe: another than the cell's", "MPP419"),
+        ("Python: another than the cell's", "MPP419"),
+        ("driver: another than the cell's", "MPP419"),
+        ("CUDA: no runtime", "CUD704"),
+        ("CUDA: of another version", "CUD709"),
+        ("CUDA: not served", "CUD709"),
+        ("CUDA: no device", "CUD709"),
+    ],
+)
+def test_what_runs_well_and_is_another_cell_is_an_environment_that_was_not_built(change: str, code: str) -> None:
+    altered = OPPOSITES[change][0](load("accelerated"))
+    judgement = judge(altered)
+
+    assert findings(altered, judgement)[0].code == code
+    assert failed_claim(altered, judgement) is Claim.BUILT
+
+
+def test_the_cuda_of_an_environment_that_was_there_before_is_no_demand() -> None:
+    """`envcheck check` names what is installed, and is asked about FaceMesh alone."""
+    existing = seen(build=Build(outcome="existing"))
+    unserved = with_cuda(replace(CUDA, devices=None, error="cudaGetDeviceCount: 804"))
+
+    assert judge(both(existing, unserved)(load("accelerated"))).verdict is Verdict.ACCELERATED
+
+
 FORGIVEN: dict[str, Change] = {
+    "CUDA beside it, as named": with_cuda(CUDA),
+    "a cell that names nothing": named(python=None, mediapipe=None, driver=None),
+    "a local version": both(cpu(mediapipe="0.10.35+local"), gpu(mediapipe="0.10.35+local")),
+    "a log without end": gpu(log_dropped=9),
     "libraries": gpu(libraries=HIDDEN),
     "devices": gpu(devices=HIDDEN),
     "NVML": seen(nvml_working=HIDDEN),
@@ -314,6 +414,22 @@ FORGIVEN: dict[str, Change] = {
 @pytest.mark.parametrize("witness", FORGIVEN)
 def test_one_witness_that_could_not_look_does_not_undo_the_others(witness: str) -> None:
     assert judge(FORGIVEN[witness](load("accelerated"))).verdict is Verdict.ACCELERATED
+
+
+def test_the_interval_is_called_by_the_confidence_that_was_asked_for() -> None:
+    asked = replace(load("accelerated"), gate=replace(load("accelerated").gate, confidence=0.8))
+
+    assert "80% interval" in judge(asked).because
+
+
+def test_a_gain_that_our_clock_does_not_show_is_no_gain() -> None:
+    """2% by the worker's clock; what its frames left undone was done after them."""
+    ours = tuple(Block(pair=n, times_ms=(10.2 + n % 3 * 0.01,) * 8, faces=8, wall_ms=84.0) for n in range(16))
+    theirs = tuple(Block(pair=n, times_ms=(10.0 + n % 2 * 0.01,) * 8, faces=8, wall_ms=84.2) for n in range(16))
+    judgement = judge(both(cpu(blocks=ours), gpu(blocks=theirs))(load("accelerated")))
+
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "by envcheck's own clock" in judgement.because
 
 
 # --- 1.0.1 and later: calculators are not named, and the CPU delegate opens no GL at all -------------------------

@@ -439,6 +439,9 @@ def test_damaged_evidence_is_a_usage_error_that_names_file_and_reason(kind: str,
 IMPLAUSIBLE = {
     "confidence of 2": ('"confidence": 0.95', '"confidence": 2.0', "confidence"),
     "confidence of 0": ('"confidence": 0.95', '"confidence": 0.0', "confidence"),
+    "a confidence below a coin's": ('"confidence": 0.95', '"confidence": 0.3', "confidence"),
+    "a look less sure than the gate": ('"confidence_used": 0.98', '"confidence_used": 0.58', "below the gate's"),
+    "more faces than frames": ('"faces": 8', '"faces": 9', "more frames than there were"),
     "a threshold of 0": ('"min_speedup": 1.0', '"min_speedup": 0.0', "min_speedup"),
     "a negative time": ('"times_ms": [', '"times_ms": [-1.0, ', "time of a frame"),
     "a time of no length": ('"times_ms": [', '"times_ms": [5e-324, ', "time of a frame"),
@@ -455,6 +458,22 @@ def test_evidence_that_nobody_can_have_seen_is_refused(kind: str, tmp_path: Path
 
     with pytest.raises(UsageError, match=rf"forged\.json.*{words}"):
         store.load_evidence(file)
+
+
+def test_what_is_forged_above_stands_in_the_file() -> None:
+    text = store.encode_evidence(recorded("accelerated"))
+
+    assert all(before in text for before, _, _ in IMPLAUSIBLE.values())
+
+
+def test_evidence_of_one_cell_is_none_of_another(tmp_path: Path) -> None:
+    publish(tmp_path, "refused", "accelerated")
+    folder = tmp_path / "evidence"
+    refused, accelerated = (folder / f"{recorded(name).cell.id}.json" for name in ("refused", "accelerated"))
+    accelerated.replace(refused)
+
+    with pytest.raises(UsageError, match=f"evidence of the cell {accelerated.stem}, named by .* for {refused.stem}"):
+        store.load_evidence(tmp_path)
 
 
 def test_a_huge_file_is_refused_without_reading_it_all(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from envcheck.judge import judge, witnesses
 from envcheck.judge.verdict import AGAINST_HARDWARE, KERNEL_WITNESSES, from_device
 from envcheck.judge.witnesses import (
     WITNESSES,
+    calculators,
     common,
     devices,
     egl_devices,
@@ -308,6 +309,28 @@ def test_a_process_that_merely_opens_the_device_is_one_witness_against_many() ->
 
     assert devices.testify(evidence).says is Says.HARDWARE
     assert judge(evidence).verdict is Verdict.CONTRADICTORY
+
+
+# --- calculators ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "cut", "says"),
+    [
+        (("GlAdvanced", "GlAdvanced", "Xnnpack"), False, Says.GL),
+        (("Gl", "Gl"), True, Says.GL),
+        (("Cpu", "Cpu", "Xnnpack"), False, Says.CPU),
+        (("Gl", "Cpu", "Cpu"), False, Says.CONTRADICTS),
+        (("Cpu",), True, Says.CANNOT_KNOW),
+        (("Metal", "Metal", "Cpu"), False, Says.NOTHING),
+        ((), False, Says.CANNOT_KNOW),
+    ],
+)
+def test_what_ran_each_model_is_told_by_all_of_them(names: tuple[str, ...], cut: bool, says: Says) -> None:
+    log = tuple(compose.calculator_line(name, "model.tflite") for name in names)
+    worker = replace(ACCELERATED.gpu, log=log, log_dropped=5 if cut else 0)
+
+    assert calculators.testify(replace(ACCELERATED, gpu=worker)).says is says
 
 
 # --- EGL devices ------------------------------------------------------------------------------------------------

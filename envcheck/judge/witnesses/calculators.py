@@ -11,13 +11,25 @@ from envcheck.probes import nativelog
 
 NAME = "calculators"
 NEEDS = "face detection and landmarks run on a Gl calculator"
+ON_CPU = frozenset({"Cpu", "Xnnpack"})
 
 
 def testify(evidence: Evidence) -> Witness:
-    """GL where both models ran on it, CPU where none did."""
+    """GL where both models ran on it, CPU where all did; contradicts where one did, and another model did not."""
     names = nativelog.calculators(evidence.gpu.log)
+    says, saw = statement(names, cut=evidence.gpu.log_dropped > 0)
+    return Witness(NAME, says, saw, NEEDS, WORDS)
+
+
+def statement(names: tuple[str, ...], *, cut: bool) -> tuple[Says, str]:
+    """What the calculators say, and their names. In a log that was cut, those that are left tell less."""
     if not names:
-        return Witness(NAME, Says.CANNOT_KNOW, "this MediaPipe does not name its calculators", NEEDS, WORDS)
-    partly = Says.NOTHING if any(name.startswith("Gl") for name in names) else Says.CPU
-    says = Says.GL if nativelog.ran_on_gl(names) else partly
-    return Witness(NAME, says, ", ".join(names), NEEDS, WORDS)
+        return Says.CANNOT_KNOW, "this MediaPipe does not name its calculators" if not cut else "the log was cut"
+    saw = ", ".join(names)
+    if nativelog.ran_on_gl(names):
+        return Says.GL, saw
+    if cut:
+        return Says.CANNOT_KNOW, f"{saw}, in a log that was cut"
+    if ON_CPU.issuperset(names):
+        return Says.CPU, saw
+    return (Says.CONTRADICTS if any(name.startswith("Gl") for name in names) else Says.NOTHING), saw

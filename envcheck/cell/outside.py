@@ -1,7 +1,7 @@
 """A worker's libraries and device files as the kernel shows them to envcheck: nothing in the worker can change them.
 
-Only where the process that envcheck started is the one that holds MediaPipe; a wrapper, such as a container's client,
-shows its own libraries, and then the worker's own account is what there is.
+Only where the process that holds MediaPipe is the one that envcheck started, or one below it. A container's client has
+its container elsewhere, and then the worker's own account is what there is.
 """
 
 from __future__ import annotations
@@ -34,6 +34,28 @@ def look(pid: int | None, proc: Path = Path("/proc")) -> dict[str, object]:
         "device_numbers": numbers,
         "looked_from": "outside",
     }
+
+
+def interpreter(started: int | None, inner: int, proc: Path = Path("/proc")) -> int | None:
+    """The worker's interpreter as this machine numbers it.
+
+    It is `inner`, as it numbers itself, where that process comes from the one that was started: a script in the place
+    of `python` need not `exec` it. Else it is the one that was started.
+    """
+    above: int | None = inner
+    while above is not None and above != started:
+        above = parent(above, proc)
+    return started if above is None else inner
+
+
+def parent(pid: int, proc: Path) -> int | None:
+    """The process that a process comes from; None at the top, and where that cannot be read."""
+    try:
+        status = (proc / str(pid) / "stat").read_text("utf-8", "replace")
+        above = int(status.rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return above or None
 
 
 def mapped(maps: str) -> tuple[str, ...]:

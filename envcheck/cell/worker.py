@@ -185,7 +185,7 @@ class Worker:
             case facemesh.Creating():
                 self.seen |= {
                     "stage": "create",
-                    "pid": self.started.pid(),
+                    "pid": self.numbered(answer.inner_pid),
                     "import_s": answer.import_s,
                     "python": answer.python,
                     "mediapipe": answer.mediapipe,
@@ -205,6 +205,11 @@ class Worker:
             case facemesh.Ran() | facemesh.Stopped():
                 return answer
         return None
+
+    def numbered(self, inner: int) -> int | None:
+        """The interpreter as this machine numbers it."""
+        pid = self.started.pid()
+        return pid if self.started.box is not None else outside.interpreter(pid, inner)
 
     def end(self, outcome: str, **facts: str) -> None:
         """The worker is of no more use; a process that still runs is killed."""

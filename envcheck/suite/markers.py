@@ -13,7 +13,7 @@ from envcheck.errors import UsageError
 from envcheck.matrix.conditions import accepted, condition_fault
 from envcheck.model import AXES, Axes, Verdict
 
-CELLS, VERDICTS = "envcheck_cells", "envcheck_verdicts"
+NAMES = CELLS, VERDICTS = "envcheck_cells", "envcheck_verdicts"
 
 
 def why_not_cell(axes: Axes, when: Mapping[str, Any]) -> str:

@@ -122,6 +122,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     callspec = getattr(item, "callspec", None)
     recorded = callspec.params.get("recorded_cell") if callspec else None
     if recorded is None:
+        if marked := [name for name in markers.NAMES if item.get_closest_marker(name)]:
+            pytest.fail(
+                f"@pytest.mark.{marked[0]} on a test that asks for no cell: add the fixture `cell`", pytrace=False
+            )
         return
     try:
         reasons = [*left_out(item, recorded)]
@@ -134,11 +138,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def left_out(item: pytest.Item, recorded: Recorded) -> Iterator[str]:
     """Why the markers of a test leave a cell out. Raises UsageError for a marker that cannot be understood."""
     for mark in item.iter_markers(markers.CELLS):
-        if mark.args:
+        if mark.args or not mark.kwargs:
             raise UsageError(f"@pytest.mark.{markers.CELLS} takes axes by name, such as mediapipe='>=1.0.1'")
         if why := markers.why_not_cell(recorded.evidence.cell.axes, mark.kwargs):
             yield why
     for mark in item.iter_markers(markers.VERDICTS):
+        if mark.kwargs or not mark.args:
+            raise UsageError(f"@pytest.mark.{markers.VERDICTS} takes verdicts, such as 'accelerated', 'slower'")
         if why := markers.why_not_verdict(recorded.result.verdict, mark.args):
             yield why
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -87,12 +88,19 @@ def test_forged_lines_beside_true_ones_are_contradictory(
 
 
 def test_a_log_that_is_shut_off_does_not_blind_the_other_witnesses(
-    envcheck: Command, customised: Callable[[str, str], str]
+    envcheck: Command, customised: Callable[[str, str], str], tmp_path: Path
 ) -> None:
-    cell = checked(envcheck, customised("0.10.35", SHUT))
+    """Behind a script that does not `exec`, too: the worker is looked at from outside wherever it runs."""
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\n{customised("0.10.35", SHUT)} "$@"\nexit $?\n', encoding="utf-8")
+    script.chmod(0o755)
+    ran = envcheck("check", "--python", str(script), env=SURFACELESS)
+    (cell,) = ran.results["cells"]
+    worker = json.loads((ran.out / cell["evidence"]).read_text(encoding="utf-8"))["gpu"]
 
     assert (says(cell)["native-log"], says(cell)["calculators"]) == ("nothing", "cannot-know")
     assert cell["verdict"] == "emulated"
+    assert (worker["looked_from"], worker["pid"]) == ("outside", worker["inner_pid"])
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ for line in iter(read.readline, b""):
         read.read(request["model_bytes"] + __import__("math").prod(request["shape"]))
         value = {"CPU": 0, "GPU": 1}[request["delegate"]]
         send(say="importing", token=token)
-        send(say="creating", token=token, import_s=1.0, python="3.11", mediapipe="9", numpy="2", inner_pid=os.getpid(),
-             members={"CPU": 0, "GPU": 1}, delegate_value=value)
+        send(say="creating", token=token, import_s=1.0, python="3.11", mediapipe="0.10.35", numpy="2",
+             inner_pid=os.getpid(), members={"CPU": 0, "GPU": 1}, delegate_value=value)
         send(say="first-frame", token=token, create_ms=1.0)
         send(say="loaded", token=token, first_ms=1.0)
         old = token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -87,16 +88,71 @@ def user_pytest(folder: Path, *arguments: str) -> Outcome:
     return pytest_run([*arguments, "-p", "no:cacheprovider", f"--junit-xml={junit}"], folder, junit)
 
 
-def test_an_accelerated_cell_passes_every_claim(tmp_path: Path) -> None:
-    ran = suite(published(tmp_path, "accelerated"))
+IN_TURN = """
+import contextlib, io, json, sys
+import pytest
+for argv in json.load(sys.stdin):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        code = int(pytest.main(argv))
+    print(json.dumps([code, text.getvalue()]), flush=True)
+"""
+"""Several runs in one process, where starting one takes longer than the run."""
 
-    assert ran.code == 0
-    assert set(ran.outcomes.values()) == {"passed"}
-    assert len(ran.outcomes) == 9
+
+def suites(outs: Mapping[str, Path]) -> dict[str, Outcome]:
+    """The suite on each of these results, with the arguments and the environment of `validate`."""
+    junits = [out.parent / "junit.xml" for out in outs.values()]
+    argvs = [suite_argv(out, junit, ()) for out, junit in zip(outs.values(), junits, strict=True)]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN],
+        input=json.dumps(argvs),
+        env=suite_env(os.environ, ()),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    ran = map(json.loads, done.stdout.splitlines())
+    return {name: Outcome(code, text, junit) for name, (code, text), junit in zip(outs, ran, junits, strict=True)}
 
 
-def test_claims_have_ids_that_read(tmp_path: Path) -> None:
-    outcomes = suite(published(tmp_path, "emulated", "refused")).outcomes
+VERDICTS = tuple(verdict.value for verdict in Verdict)
+EXPECTED = ("slower", "emulated", "silent-cpu", "refused", "crashed", "broken", "impossible")
+BAD_RESULTS = {"missing": None, "nothing": {}, "no cells": {"results.json": ""}, "garbage": {"results.json": "garbage"}}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """The suite on each verdict by its name, on some as expected, on two cells at once, and on what holds no cell."""
+
+    def folder() -> Path:
+        return tmp_path_factory.mktemp("suite")
+
+    outs = {verdict: published(folder(), verdict) for verdict in VERDICTS}
+    outs |= {f"{verdict} as expected": published(folder(), verdict, expect=Verdict(verdict)) for verdict in EXPECTED}
+    for verdicts in (("emulated", "refused"), ("accelerated", "unreachable")):
+        outs[" and ".join(verdicts)] = published(folder(), *verdicts)
+    empty = store.encode(replace(conclude(evidence_of("refused")), cells=(), summary={}))
+    for name, files in BAD_RESULTS.items():
+        outs[name] = folder() / "out"
+        if files is not None:
+            outs[name].mkdir()
+        for file, text in (files or {}).items():
+            (outs[name] / file).write_text(text or empty, encoding="utf-8")
+    return suites(outs)
+
+
+def test_an_accelerated_cell_passes_every_claim(ran: dict[str, Outcome]) -> None:
+    accelerated = ran["accelerated"]
+
+    assert accelerated.code == 0
+    assert set(accelerated.outcomes.values()) == {"passed"}
+    assert len(accelerated.outcomes) == 9
+
+
+def test_claims_have_ids_that_read(ran: dict[str, Outcome]) -> None:
+    outcomes = ran["emulated and refused"].outcomes
 
     cell = "[venv-py3.11-mp0.10.35]"
     assert outcomes[f"test_environment_was_built{cell}"] == "passed"
@@ -110,63 +166,62 @@ def test_claims_have_ids_that_read(tmp_path: Path) -> None:
     assert outcomes["test_gpu_delegate_initialises[venv-py3.11-mp1.2.2]"] == "failed"
 
 
-@pytest.mark.parametrize("verdict", [verdict.value for verdict in Verdict])
-def test_the_suite_fails_exactly_where_the_gate_does(verdict: str, tmp_path: Path) -> None:
-    out = published(tmp_path, verdict)
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_suite_fails_exactly_where_the_gate_does(verdict: str, ran: dict[str, Outcome]) -> None:
     gate = exit_code(conclude(evidence_of(verdict)))
 
-    assert suite(out).code == (0 if gate == 0 else 1)
+    assert ran[verdict].code == (0 if gate == 0 else 1)
 
 
-@pytest.mark.parametrize("verdict", ["slower", "emulated", "silent-cpu", "refused", "crashed", "broken", "impossible"])
-def test_an_expectation_that_is_met_passes_with_its_reason(verdict: str, tmp_path: Path) -> None:
-    ran = suite(published(tmp_path, verdict, expect=Verdict(verdict)))
+@pytest.mark.parametrize("verdict", ["accelerated", "refused"])
+def test_in_a_process_of_its_own_as_validate_starts_it_the_suite_says_the_same(
+    verdict: str, ran: dict[str, Outcome], tmp_path: Path
+) -> None:
+    alone = suite(published(tmp_path, verdict))
 
-    assert ran.code == 0
-    assert "failed" not in ran.outcomes.values()
-    assert "no GPU on this runner" in ran.text
-    assert [test for test, outcome in ran.outcomes.items() if "verdict_is_expected" in test and outcome == "passed"]
+    assert (alone.code, alone.outcomes) == (ran[verdict].code, ran[verdict].outcomes)
 
 
-def test_a_failure_shows_the_finding_and_no_traceback(tmp_path: Path) -> None:
-    ran = suite(published(tmp_path, "silent-cpu"))
-    message = ran.message("test_inference_ran_on_gpu[venv-py3.11-mp0.10.31]")
+@pytest.mark.parametrize("verdict", EXPECTED)
+def test_an_expectation_that_is_met_passes_with_its_reason(verdict: str, ran: dict[str, Outcome]) -> None:
+    met = ran[f"{verdict} as expected"]
+
+    assert met.code == 0
+    assert "failed" not in met.outcomes.values()
+    assert "no GPU on this runner" in met.text
+    assert [test for test, outcome in met.outcomes.items() if "verdict_is_expected" in test and outcome == "passed"]
+
+
+def test_a_failure_shows_the_finding_and_no_traceback(ran: dict[str, Outcome]) -> None:
+    silent = ran["silent-cpu"]
+    message = silent.message("test_inference_ran_on_gpu[venv-py3.11-mp0.10.31]")
 
     assert "MPP402" in message
     assert "pip install 'mediapipe>=1.0.1'" in message
-    assert "Traceback" not in ran.text
-    assert "recorded.py:" not in ran.text.partition("short test summary")[0]
+    assert "Traceback" not in silent.text
+    assert "recorded.py:" not in silent.text.partition("short test summary")[0]
 
 
-def test_where_every_cell_is_unreachable_the_suite_fails(tmp_path: Path) -> None:
-    ran = suite(published(tmp_path, "unreachable"))
+def test_where_every_cell_is_unreachable_the_suite_fails(ran: dict[str, Outcome]) -> None:
+    unreachable = ran["unreachable"]
 
-    assert ran.code == 1
-    assert ran.outcomes["test_something_ran"] == "failed"
-    assert ran.outcomes["test_verdict_is_expected[venv-py3.11-mp1.2.2-r580]"] == "skipped"
-
-
-def test_an_unreachable_cell_beside_a_good_one_is_skipped(tmp_path: Path) -> None:
-    ran = suite(published(tmp_path, "accelerated", "unreachable"))
-
-    assert ran.code == 0
-    assert ran.outcomes["test_gpu_is_hardware[venv-py3.11-mp1.2.2-r580]"] == "skipped"
+    assert unreachable.code == 1
+    assert unreachable.outcomes["test_something_ran"] == "failed"
+    assert unreachable.outcomes["test_verdict_is_expected[venv-py3.11-mp1.2.2-r580]"] == "skipped"
 
 
-@pytest.mark.parametrize("content", ["nothing", "empty", "no cells", "garbage"])
-def test_results_without_a_cell_never_pass(content: str, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    if content == "garbage":
-        (out / "results.json").write_text("garbage")
-    if content == "no cells":
-        results = conclude(evidence_of("refused"))
-        (out / "results.json").write_text(store.encode(replace(results, cells=(), summary={})))
-    ran = suite(out if content != "nothing" else tmp_path / "missing")
+def test_an_unreachable_cell_beside_a_good_one_is_skipped(ran: dict[str, Outcome]) -> None:
+    beside = ran["accelerated and unreachable"]
 
-    assert ran.code == 4
-    assert "ERROR: --envcheck-results: " in ran.text
-    assert "Traceback" not in ran.text
+    assert beside.code == 0
+    assert beside.outcomes["test_gpu_is_hardware[venv-py3.11-mp1.2.2-r580]"] == "skipped"
+
+
+@pytest.mark.parametrize("content", BAD_RESULTS)
+def test_results_without_a_cell_never_pass(content: str, ran: dict[str, Outcome]) -> None:
+    assert ran[content].code == 4
+    assert "ERROR: --envcheck-results: " in ran[content].text
+    assert "Traceback" not in ran[content].text
 
 
 def test_nothing_of_the_current_folder_gets_a_say(tmp_path: Path) -> None:
@@ -224,12 +279,15 @@ def mine(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_users_own_folder_runs_with_the_suite(tmp_path: Path, mine: Path) -> None:
+def test_the_users_own_folder_runs_with_the_suite_and_with_its_conftest(tmp_path: Path, mine: Path) -> None:
+    (mine / "conftest.py").write_text("import pytest\n\n\n@pytest.fixture\ndef limit():\n    return 8\n")
+    (mine / "test_limit.py").write_text("def test_limit(bench, limit):\n    assert bench.gpu.p95_ms < limit\n")
     ran = suite(published(tmp_path, "accelerated"), mine)
 
     assert ran.code == 0
     assert ran.outcomes["test_my_latency[venv-py3.11-mp0.10.35-r570]"] == "passed"
-    assert len(ran.outcomes) == 12
+    assert ran.outcomes["test_limit[venv-py3.11-mp0.10.35-r570]"] == "passed"
+    assert len(ran.outcomes) == 13
 
 
 def test_the_users_own_tests_decide_too(tmp_path: Path, mine: Path) -> None:
@@ -240,13 +298,6 @@ def test_the_users_own_tests_decide_too(tmp_path: Path, mine: Path) -> None:
     assert ran.outcomes["test_strict[venv-py3.11-mp0.10.35-r570]"] == "failed"
 
 
-def test_the_users_conftest_is_read_with_their_tests(tmp_path: Path, mine: Path) -> None:
-    (mine / "conftest.py").write_text("import pytest\n\n\n@pytest.fixture\ndef limit():\n    return 8\n")
-    (mine / "test_limit.py").write_text("def test_limit(bench, limit):\n    assert bench.gpu.p95_ms < limit\n")
-
-    assert suite(published(tmp_path, "accelerated"), mine).code == 0
-
-
 def test_a_users_pytest_takes_results_as_an_option(tmp_path: Path, mine: Path) -> None:
     ran = user_pytest(mine, f"--envcheck-results={published(tmp_path, 'accelerated')}")
 
@@ -255,8 +306,10 @@ def test_a_users_pytest_takes_results_as_an_option(tmp_path: Path, mine: Path) -
     assert len(ran.outcomes) == 3
 
 
-def test_a_measurement_that_was_not_made_fails_with_a_sentence(tmp_path: Path, mine: Path) -> None:
-    ran = user_pytest(mine, f"--envcheck-results={published(tmp_path, 'refused')}")
+def test_a_measurement_that_was_not_made_fails_with_a_sentence_and_a_slow_one_by_itself(
+    tmp_path: Path, mine: Path
+) -> None:
+    ran = user_pytest(mine, f"--envcheck-results={published(tmp_path, 'refused', 'emulated')}")
     message = ran.message("test_my_latency[venv-py3.11-mp1.2.2]")
 
     assert ran.code == 1
@@ -264,12 +317,8 @@ def test_a_measurement_that_was_not_made_fails_with_a_sentence(tmp_path: Path, m
     assert "the GPU delegate was not timed: venv-py3.11-mp1.2.2 came out as refused" in message
     assert "AttributeError" not in ran.text
     assert "NoneType" not in ran.text
-
-
-def test_slow_software_gl_fails_the_users_latency(tmp_path: Path, mine: Path) -> None:
-    ran = user_pytest(mine, f"--envcheck-results={published(tmp_path, 'emulated')}")
-
     assert ran.outcomes["test_my_latency[venv-py3.11-mp0.10.35]"] == "failed"
+    assert "not timed" not in ran.message("test_my_latency[venv-py3.11-mp0.10.35]")
 
 
 def test_an_ordinary_pytest_run_does_not_notice_that_envcheck_is_installed(tmp_path: Path) -> None:
@@ -358,22 +407,42 @@ def test_markers_choose_the_cells_that_a_test_is_meant_for(tmp_path: Path) -> No
     assert "this cell has no cuda" in ran.message("test_with_cuda[venv-py3.11-mp1.2.2]")
 
 
-@pytest.mark.parametrize(
-    ("mark", "said"),
-    [
-        ("envcheck_cells(mediapip='1.2.2')", "'mediapip' is no axis"),
-        ("envcheck_cells(mediapipe='new')", "mediapipe='new'"),
-        ("envcheck_cells(mediapipe=1.2)", "mediapipe"),
-        ("envcheck_cells('1.2.2')", "takes axes by name"),
-        ("envcheck_verdicts('fast')", "'fast' is no verdict"),
-    ],
-)
-def test_a_marker_that_cannot_be_understood_fails_the_test(mark: str, said: str, tmp_path: Path) -> None:
-    folder = tmp_path / "marked"
-    folder.mkdir()
-    (folder / "test_marked.py").write_text(f"import pytest\n\n\n@pytest.mark.{mark}\ndef test_it(cell):\n    pass\n")
-    ran = user_pytest(folder, f"--envcheck-results={published(tmp_path, 'refused')}")
+BAD_MARKS = {
+    "envcheck_cells(mediapip='1.2.2')": "'mediapip' is no axis",
+    "envcheck_cells(mediapipe='new')": "mediapipe='new'",
+    "envcheck_cells(mediapipe=1.2)": "mediapipe",
+    "envcheck_cells('1.2.2')": "takes axes by name",
+    "envcheck_verdicts('fast')": "'fast' is no verdict",
+    "envcheck_verdicts()": "takes verdicts",
+    "envcheck_verdicts(['emulated'])": "is no verdict",
+    "envcheck_verdicts(verdict='emulated')": "takes verdicts",
+    "envcheck_cells()": "takes axes by name",
+}
 
-    assert ran.code == 1
-    assert said in ran.message("test_it[venv-py3.11-mp1.2.2]")
-    assert "Traceback" not in ran.text
+
+@pytest.fixture(scope="module")
+def badly_marked(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """One test for each marker that cannot be understood, in their order."""
+    folder = tmp_path_factory.mktemp("marked")
+    tests = "".join(
+        f"\n\n@pytest.mark.{mark}\ndef test_{number}(cell):\n    pass\n" for number, mark in enumerate(BAD_MARKS)
+    )
+    plain = "\n\n@pytest.mark.envcheck_verdicts('accelerated')\ndef test_plain():\n    pass\n"
+    (folder / "test_marked.py").write_text(f"import pytest\n{tests}{plain}", encoding="utf-8")
+    return user_pytest(folder, f"--envcheck-results={published(tmp_path_factory.mktemp('results'), 'refused')}")
+
+
+@pytest.mark.parametrize("mark", BAD_MARKS)
+def test_a_marker_that_cannot_be_understood_fails_the_test(mark: str, badly_marked: Outcome) -> None:
+    name = f"test_{list(BAD_MARKS).index(mark)}[venv-py3.11-mp1.2.2]"
+
+    assert badly_marked.code == 1
+    assert badly_marked.outcomes[name] == "error"
+    assert BAD_MARKS[mark] in badly_marked.message(name)
+    assert "Traceback" not in badly_marked.text
+
+
+def test_a_marker_on_a_test_that_asks_for_no_cell_fails_the_test(badly_marked: Outcome) -> None:
+    """It would run whatever the cells came out as."""
+    assert badly_marked.outcomes["test_plain"] == "error"
+    assert "asks for no cell" in badly_marked.message("test_plain")

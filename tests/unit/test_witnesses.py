@@ -283,6 +283,24 @@ def test_a_process_that_holds_no_mediapipe_is_not_looked_at_from_outside(tmp_pat
     assert (seen["libraries"], seen["looked_from"]) == (("/opt/libmediapipe.so",), "outside")
 
 
+STATUS = {7: "7 (sh) S 1 7 7 0", 8: "8 (a (b) S 9) S 7 7 7 0", 9: "9 (python) R 8 7 7 0", 12: "12 (other) S 1 12 12 0"}
+
+
+@pytest.mark.parametrize(
+    ("started", "inner", "found"),
+    [(7, 7, 7), (7, 9, 9), (7, 12, 7), (7, 13, 7), (8, 7, 8), (None, 9, None)],
+    ids=["itself", "below a script", "a stranger's", "nobody's, as in a container", "its parent's", "not known"],
+)
+def test_the_interpreter_is_looked_for_below_what_was_started(
+    started: int | None, inner: int, found: int | None, tmp_path: Path
+) -> None:
+    for pid, status in STATUS.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{status} -1 4194560", encoding="utf-8")
+
+    assert outside.interpreter(started, inner, tmp_path) == found
+
+
 # --- devices ----------------------------------------------------------------------------------------------------
 
 

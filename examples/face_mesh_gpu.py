@@ -37,15 +37,29 @@ TAIL = re.compile(r"cannot be created: *")
 def arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True, help="a face_landmarker.task bundle")
-    parser.add_argument("--input", default="camera:0", help="a video, an image, or camera:NUMBER")
+    parser.add_argument("--input", type=camera_or_path, default="camera:0", help="a video, an image, or camera:NUMBER")
     parser.add_argument("--delegate", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--output", type=Path, help="write the frames with the mesh to this video (.mp4)")
     parser.add_argument("--show", action="store_true", help="show the frames in a window; q ends")
-    parser.add_argument("--frames", type=int, default=0, help="stop after so many frames; 0: at the end of the input")
+    parser.add_argument("--frames", type=int, help="stop after so many frames; default: at the end of the input")
     asked = parser.parse_args(argv)
     if not asked.model.is_file():
         parser.error(f"--model {asked.model}: no such file")
+    if asked.frames is not None and asked.frames < 1:
+        parser.error(f"--frames {asked.frames}: not a number above 0")
+    if asked.show and sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        parser.error("--show needs a display, and there is none here; --output writes the frames to a video")
     return asked
+
+
+def camera_or_path(text):
+    """The number of a camera, or a path."""
+    kind, _, number = text.partition(":")
+    if kind != "camera":
+        return text
+    if not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: a camera has a number, as in camera:0")
+    return int(number)
 
 
 @contextmanager
@@ -87,11 +101,15 @@ def create(model, delegate):
     return vision.FaceLandmarker.create_from_options(options)
 
 
-def frames_of(source):
+def named(where):
+    return f"camera:{where}" if isinstance(where, int) else where
+
+
+def frames_of(where):
     """BGR frames of a camera, a video or an image. Raises SystemExit with a sentence where there are none."""
-    capture = cv2.VideoCapture(int(source[7:]) if source.startswith("camera:") else source)
+    capture = cv2.VideoCapture(where)
     if not capture.isOpened():
-        raise SystemExit(f"{source} cannot be opened; is it a video, an image or camera:NUMBER?")
+        raise SystemExit(f"{named(where)} cannot be opened; is it a video, an image or camera:NUMBER?")
     try:
         while True:
             there, frame = capture.read()
@@ -105,6 +123,14 @@ def frames_of(source):
 def to_image(frame):
     """RGBA: macOS takes nothing else on the GPU, and Linux takes it everywhere. OpenCV's frames are BGR."""
     return mp.Image(image_format=mp.ImageFormat.SRGBA, data=cv2.cvtColor(frame, cv2.COLOR_BGR2RGBA))
+
+
+def writer_for(path, frame):
+    """A video as large as the frame. Raises SystemExit with a sentence where OpenCV cannot write it."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 30, (frame.shape[1], frame.shape[0]))
+    if not writer.isOpened():
+        raise SystemExit(f"--output {path} cannot be written; does its folder exist, does its name end in .mp4?")
+    return writer
 
 
 def draw(frame, landmarks):
@@ -161,44 +187,51 @@ def run(asked, landmarker):
         for landmarks in result.face_landmarks:
             draw(frame, landmarks)
         if asked.output:
-            if writer is None:
-                size = frame.shape[1], frame.shape[0]
-                writer = cv2.VideoWriter(str(asked.output), cv2.VideoWriter_fourcc(*"mp4v"), 30, size)
+            writer = writer or writer_for(asked.output, frame)
             writer.write(frame)
         if asked.show:
             cv2.imshow("face mesh", frame)
             if cv2.waitKey(1) == ord("q"):
                 break
-        if asked.frames and number + 1 >= asked.frames:
+        if number + 1 == asked.frames:
             break
     if writer is not None:
         writer.release()
     return times, faces
 
 
+def percentile_95(times):
+    return sorted(times)[-(-95 * len(times) // 100) - 1]
+
+
 def main(argv=None):
     asked = arguments(argv)
+    happened = "was refused"
     try:
         with native_log() as log:
             landmarker = create(asked.model, asked.delegate)
-    except Exception as error:  # noqa: BLE001 - MediaPipe raises RuntimeError, NotImplementedError and others
-        reason = TAIL.split(" ".join(str(error).split()))[-1]
-        print(f"delegate={asked.delegate.upper()} was refused: {reason}", file=sys.stderr)
+        happened = "failed at work"
+        with landmarker:
+            times, faces = run(asked, landmarker)
+            device = device_of(asked.delegate, log)
+    except cv2.error as error:  # such as --show with opencv-python-headless
+        print(f"OpenCV failed: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except Exception as error:  # noqa: BLE001 - MediaPipe raises RuntimeError, NotImplementedError, OSError and others
+        reason = TAIL.split(" ".join(str(error).split()))[-1].lstrip("; ")
+        print(f"delegate={asked.delegate.upper()} {happened}: {reason}", file=sys.stderr)
         print(f"Why, and what to do: envcheck check --python {sys.executable}", file=sys.stderr)
         return 1
-    with landmarker:
-        times, faces = run(asked, landmarker)
-        device = device_of(asked.delegate, log)
     if not times:
-        print(f"{asked.input} has no frames", file=sys.stderr)
+        print(f"{named(asked.input)} has no frames", file=sys.stderr)
         return 1
     print(f"MediaPipe {mp.__version__}, delegate={asked.delegate.upper()}")
     print(f"device: {device}")
     print(f"frames: {len(times)}, with a face: {faces}")
     steady = times[WARM_UP:]
     if steady:
-        p95 = sorted(steady)[int(0.95 * (len(steady) - 1))]
-        print(f"detection alone: median {statistics.median(steady):.1f} ms, p95 {p95:.1f} ms over {len(steady)} frames")
+        median, p95 = statistics.median(steady), percentile_95(steady)
+        print(f"detection alone: median {median:.1f} ms, p95 {p95:.1f} ms over {len(steady)} frames")
     if not faces:
         print("No face was found, so the landmark model never ran: these times mean nothing.", file=sys.stderr)
         return 1

@@ -29,21 +29,22 @@ def graphs():
 
 
 def times_of(source):
-    """Milliseconds of each detection; decoding and colour conversion are not in them."""
+    """(milliseconds of each detection, number of frames with a face). Decoding and colours are not in the times."""
     capture = cv2.VideoCapture(source)
     if not capture.isOpened():
         raise SystemExit(f"{source} cannot be opened; is it a video?")
-    times = []
+    times, faces = [], 0
     # model_selection is no parameter of FaceMesh (it belongs to FaceDetection); giving it is a TypeError.
     with mp.solutions.face_mesh.FaceMesh(max_num_faces=1) as mesh:
         while True:
             there, frame = capture.read()
             if not there:
-                return times
+                return times, faces
             image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
             started = time.perf_counter()
-            mesh.process(image)
+            result = mesh.process(image)
             times.append((time.perf_counter() - started) * 1e3)
+            faces += bool(result.multi_face_landmarks)
 
 
 def main(argv):
@@ -57,12 +58,16 @@ def main(argv):
             file=sys.stderr,
         )
         return 1
-    times = times_of(argv[1])
+    times, faces = times_of(argv[1])
     print(f"MediaPipe {mp.__version__}, mp.solutions.face_mesh")
     print("device: CPU. Graphs in this wheel: {}".format(", ".join(graphs())))
+    print(f"frames: {len(times)}, with a face: {faces}")
     if len(times) > WARM_UP:
         steady = times[WARM_UP:]
         print(f"detection alone: median {statistics.median(steady):.1f} ms over {len(steady)} frames")
+    if not faces:
+        print("No face was found, so the landmark model never ran: these times mean nothing.", file=sys.stderr)
+        return 1
     return 0
 
 

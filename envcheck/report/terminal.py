@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from typing import IO, TYPE_CHECKING
 
 from envcheck.errors import EXIT_CODES, MET, UNMET, InfrastructureError, NothingSelectedError
@@ -235,11 +236,16 @@ def show_remedy(console: Console, remedy: str) -> None:
     """Sentences are wrapped; a command stays on one line, however long, so that it can be copied."""
     name = "do"
     for line in visible(remedy, keep_lines=True).splitlines():
-        if line[:1].isupper():
+        if is_sentence(line):
             show_labelled(console, name, line)
         else:
             console.print(label(name) + plain(line), soft_wrap=True)
         name = ""
+
+
+def is_sentence(line: str) -> bool:
+    """True for prose. It begins with one capital; `NAME=value command` and a Dockerfile's `RUN` have several."""
+    return line[:1].isupper() and not re.match(r"[A-Z][A-Z0-9_]+(=|\s)", line)
 
 
 def show_labelled(console: Console, name: str, text: str) -> None:

@@ -24,7 +24,7 @@ RULES = (
         see=on_verdict(Verdict.SLOWER),
         because="The face models are tiny, each frame is uploaded and its result read back, and one frame is in flight at "
         "a time: a fast CPU can win. The GPU may still free CPU time.",
-        remedy="Use the CPU delegate here, or try more faces and larger models: envcheck validate --model official",
+        remedy="envcheck validate --model official    # or more faces, a larger picture; else use the CPU delegate here",
         url=MEASURED_BY_OTHERS,
     ),
     Rule(

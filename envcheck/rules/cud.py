@@ -138,7 +138,7 @@ RUN = (
         title="the CUDA runtime does not load in this environment",
         see=runtime_missing,
         because="The cell asks for CUDA beside MediaPipe, and the environment cannot give it. MediaPipe itself does not need it.",
-        remedy="Leave `cuda` out of the matrix, or install the runtime: pip install nvidia-cuda-runtime-cu12",
+        remedy="pip install nvidia-cuda-runtime-cu12    # or leave `cuda` out of the matrix",
         url=COMPATIBILITY,
     ),
     Rule(

@@ -232,7 +232,7 @@ DRIVER = (
         title="every GPU is in MIG mode",
         see=sliced,
         because="A MIG slice serves CUDA but no graphics API, and MediaPipe's GPU delegate is OpenGL ES through EGL.",
-        remedy="As root, with the GPU idle: nvidia-smi -i 0 -mig 0",
+        remedy="sudo nvidia-smi -i 0 -mig 0    # with every program off the GPU",
         url="https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
     ),
     Rule(

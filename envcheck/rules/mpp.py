@@ -105,7 +105,8 @@ BUILD = (
         title="no MediaPipe wheel fits this Python",
         see=no_wheel,
         because="MediaPipe is published as wheels only; pip and uv can install nothing else.",
-        remedy="Choose a Python that has a wheel (0.10.8 to 0.10.21: 3.9 to 3.12, before 0.10.13: 3.8 to 3.11), or a MediaPipe from 0.10.30 on.",
+        remedy="pip install 'mediapipe>=1.0.1'    # fits every Python from 3.9 on\n"
+        "uv venv --python 3.11    # for an older MediaPipe: 0.10.13 to 0.10.21 have wheels for 3.9 to 3.12, 0.10.8 to 0.10.11 for 3.8 to 3.11",
         url="https://github.com/google-ai-edge/mediapipe/issues/5708",
     ),
     Rule(
@@ -129,7 +130,7 @@ BUILD = (
         title="the environment could not be built",
         see=built("failed"),
         because="The installer failed; the end of its log is in the evidence.",
-        remedy="Read the log in logs/, or repeat the build: envcheck validate --select CELL",
+        remedy="envcheck validate --select CELL    # repeats the build; the installer's log is in logs/",
         url="https://docs.astral.sh/uv/reference/troubleshooting/",
     ),
     Rule(
@@ -181,7 +182,7 @@ RUN = (
         see=refused_with(FOREIGN_OPERATIONS),
         because="The delegate takes a model whole or not at all. FaceLandmarker's own models are made for it; one that was "
         "trained or converted otherwise is refused when the task is created, on every GPU and driver.",
-        remedy="Use delegate=CPU for this model; judge the GPU with FaceMesh's own: envcheck check --model official --python EXE",
+        remedy="envcheck check --python EXE    # judges the GPU with FaceMesh's own model\nUse delegate=CPU for this one.",
         url="https://github.com/lanzani/jetson-docs/pull/11",
     ),
     Rule(
@@ -198,7 +199,7 @@ RUN = (
         title="FaceLandmarker does not even run on the CPU",
         see=cpu_fails,
         because="Nothing can be said of the GPU before the environment works on the CPU.",
-        remedy="Read the error and the native log in logs/; check the pins with: pip check",
+        remedy="python -m pip check    # which pins are not met?\nRead the error and the native log in logs/.",
         url="https://github.com/google-ai-edge/mediapipe/issues/6113",
     ),
 )

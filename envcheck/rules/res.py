@@ -27,7 +27,8 @@ RULES = (
         title="the worker died",
         see=ended("died"),
         because="Native code ended the process: an application would have died with it.",
-        remedy="Read the end of the native log in logs/. SIGKILL often means memory: check `dmesg` and the memory limit.",
+        remedy="sudo dmesg | grep -i -e 'killed process' -e segfault    # SIGKILL often means that memory ran out\n"
+        "Read the end of the native log in logs/.",
         url=CRASHES,
     ),
     Rule(
@@ -35,7 +36,7 @@ RULES = (
         title="the worker hung",
         see=ended("hung"),
         because="MediaPipe did not come back; an application would wait for ever.",
-        remedy="Read the native log in logs/; if the machine is only slow, raise the limit: envcheck validate --deadline 600",
+        remedy="envcheck validate --deadline 600    # where the machine is only slow; else read the native log in logs/",
         url="https://github.com/google-ai-edge/mediapipe/issues/2323",
     ),
     Rule(

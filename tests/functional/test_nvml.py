@@ -126,7 +126,17 @@ def test_without_a_driver_nvml_is_unread() -> None:
 
     if isinstance(found, Nvml):
         pytest.skip("this machine has an NVIDIA driver; the case needs one without")
-    assert "LibraryNotFound" in found.reason
+    assert found.reason == "NVMLError_LibraryNotFound: NVML Shared Library Not Found"
+
+
+def test_a_library_that_does_not_load_has_the_loaders_word(tmp_path: Path) -> None:
+    (tmp_path / "libnvidia-ml.so.1").write_bytes(b"not a library")
+    with NvmlSampler.start({**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}) as sampler:
+        found = sampler.facts()
+
+    assert isinstance(found, Unread)
+    assert found.reason.startswith("NVMLError_LibraryNotFound: ")
+    assert f"{tmp_path}/libnvidia-ml.so.1" in found.reason
 
 
 DRIVERS = '  driver: ["570", "580", any]\n  cuda: ["12.8", "13.0"]\n'

@@ -197,6 +197,16 @@ def test_commands_stay_on_one_line_at_any_width_so_that_they_can_be_copied(width
                 assert line in text
 
 
+@pytest.mark.parametrize("command", ["EGL_LOG_LEVEL=debug eglinfo -B", "RUN apt-get update", "ENV A=b"])
+def test_a_command_that_begins_with_capitals_is_a_command(command: str) -> None:
+    cell = of("refused").cells[0]
+    finding = replace(cell.findings[0], remedy=f"{command}    # {'why ' * 40}\nA sentence {'of many words ' * 20}")
+    text = text_of(replace(of("refused"), cells=(replace(cell, findings=(finding,)),)), 60)
+
+    assert f"{command}    # {'why ' * 40}".strip() in text
+    assert all(len(line) <= 60 for line in text.splitlines() if "words" in line)
+
+
 # --- width, colour, encoding ------------------------------------------------------------------------------------
 
 

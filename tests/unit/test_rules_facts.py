@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from envcheck.model import (
     Unread,
     Verdict,
 )
+from envcheck.report.terminal import is_sentence
 from envcheck.rules import BY_CODE, findings
 from tests.unit import worlds
 from tests.unit.worlds import (
@@ -290,6 +292,15 @@ def test_every_finding_of_a_fault_says_why_and_what_to_do(world: World) -> None:
         assert finding.because
         assert finding.remedy.strip()
         assert finding.url.startswith("https://")
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=IDS)
+def test_every_command_of_a_remedy_is_one_that_a_shell_takes(world: World) -> None:
+    remedies = [finding.remedy for finding in findings(seen_by_looking(world), judge(seen_by_looking(world)))]
+    commands = [line for text in remedies for line in text.splitlines() if not is_sentence(line)]
+
+    for command in commands:
+        assert command.startswith("#") or shlex.split(command, comments=True)
 
 
 def test_every_rule_on_facts_has_a_world() -> None:

@@ -78,7 +78,11 @@ def engine() -> Iterator[str]:
 def stop(daemon: subprocess.Popen[bytes], folder: Path) -> None:
     """End an engine of our own, and remove what it kept."""
     daemon.terminate()
-    daemon.wait(60)
+    try:
+        daemon.wait(60)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.children import child
 from tests.functional.conftest import Command, Ran, environment
 
 GOOD = 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["1.2.2"]\n'
@@ -178,16 +180,15 @@ def test_an_interrupt_at_any_moment_ends_all_processes_and_leaves_earlier_result
     out.mkdir()
     (out / "results.json").write_text('{"mine": true}')
     env = environment({"EGL_PLATFORM": "surfaceless", "ENVCHECK_CACHE": str(cache)})
-    with subprocess.Popen(
-        [sys.executable, "-m", "envcheck", "validate"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stderr is not None
-        assert any(stage in line for line in child.stderr)
-        offspring = psutil.Process(child.pid).children(recursive=True)
-        child.send_signal(number)
-        _, stderr = child.communicate(timeout=60)
+    command = [sys.executable, "-m", "envcheck", "validate"]
+    with child(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert any(stage in line for line in running.stderr)
+        offspring = psutil.Process(running.pid).children(recursive=True)
+        running.send_signal(number)
+        _, stderr = running.communicate(timeout=60)
 
-    assert child.returncode == 130, stderr
+    assert running.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "untouched" in stderr or stage == "reading model"
     assert json.loads((out / "results.json").read_text()) == {"mine": True}
@@ -201,13 +202,12 @@ def test_an_interrupt_at_any_moment_ends_all_processes_and_leaves_earlier_result
 def test_workers_do_not_outlive_an_envcheck_that_was_killed(cache: Path, tmp_path: Path, stage: str) -> None:
     write(tmp_path, 'version: 1\naxes: {python: ["3.11"], mediapipe: ["0.10.35"]}\n')
     env = environment({"EGL_PLATFORM": "surfaceless", "ENVCHECK_CACHE": str(cache)})
-    with subprocess.Popen(
-        [sys.executable, "-m", "envcheck", "validate"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stderr is not None
-        assert any(stage in line for line in child.stderr)
-        offspring = psutil.Process(child.pid).children(recursive=True)
-        child.kill()
+    command = [sys.executable, "-m", "envcheck", "validate"]
+    with child(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert any(stage in line for line in running.stderr)
+        offspring = psutil.Process(running.pid).children(recursive=True)
+        running.kill()
 
     assert offspring
     _, alive = psutil.wait_procs(offspring, timeout=15)
@@ -218,14 +218,11 @@ def test_workers_do_not_outlive_an_envcheck_that_was_killed(cache: Path, tmp_pat
 def test_two_runs_at_once_both_end_well(cache: Path, tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     env = environment({"ENVCHECK_CACHE": str(cache)})
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-m", "envcheck", "validate", "--out", str(tmp_path / f"out{n}")],
-            cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for n in range(2)
-    ]  # fmt: skip
-    texts = [run.communicate(timeout=120)[0] for run in runs]
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with ExitStack() as stack:
+        commands = ([sys.executable, "-m", "envcheck", "validate", "--out", f"out{n}"] for n in range(2))
+        runs = [stack.enter_context(child(command, cwd=tmp_path, env=env, **said)) for command in commands]
+        texts = [run.communicate(timeout=120)[0] for run in runs]
 
     assert [run.returncode for run in runs] == [1, 1], texts
     verdicts = [json.loads((tmp_path / f"out{n}" / "results.json").read_text())["summary"] for n in range(2)]

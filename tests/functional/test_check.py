@@ -16,6 +16,7 @@ import pytest
 
 from envcheck.environments import prepare
 from envcheck.model import Axes, Cell
+from tests.children import child
 from tests.functional.conftest import Command, environment
 
 VERSIONS = ("0.10.35", "1.2.2")
@@ -250,17 +251,16 @@ def test_ctrl_c_ends_a_check_and_leaves_earlier_results(
 ) -> None:
     (tmp_path / ".envcheck").mkdir()
     (tmp_path / ".envcheck" / "results.json").write_text("earlier", encoding="utf-8")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "envcheck", "check", "--python", pythons["1.2.2"]],
-        cwd=tmp_path, env=environment({"ENVCHECK_CACHE": str(cache)}), stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert running.stderr is not None
-    for line in running.stderr:
-        if "FaceLandmarker" in line:
-            break
-    time.sleep(0.2)
-    running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    command = [sys.executable, "-m", "envcheck", "check", "--python", pythons["1.2.2"]]
+    env = environment({"ENVCHECK_CACHE": str(cache)})
+    with child(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "FaceLandmarker" in line:
+                break
+        time.sleep(0.2)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
 
     assert running.returncode == 130
     assert "interrupted" in said

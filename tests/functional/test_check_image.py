@@ -13,6 +13,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pytest
 from envcheck.environments import prepare
 from envcheck.model import Axes, Cell
 from tests import containers
+from tests.children import child
 from tests.functional.conftest import Command, Ran, environment
 
 pytestmark = [pytest.mark.docker, pytest.mark.network, pytest.mark.timeout(600)]
@@ -396,24 +398,26 @@ if os.getpid() == 1:
 # --- nothing is left --------------------------------------------------------------------------------------------------
 
 
-def begun(host: str, image: str, folder: Path, cache: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def begun(host: str, image: str, folder: Path, cache: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A check that is under way, its container up."""
     env = environment({"DOCKER_HOST": host, "ENVCHECK_CACHE": str(cache)})
     words = [sys.executable, "-m", "envcheck", "check", "--image", image, "--engine", "docker"]
-    child = subprocess.Popen(words, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.DEVNULL)  # fmt: skip
-    until = time.monotonic() + 60
-    while not docker(host, "ps", "-q", *NAMES[0]) and time.monotonic() < until:
-        time.sleep(0.1)
-    return child
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with child(words, cwd=folder, env=env, **quiet) as running:
+        until = time.monotonic() + 60
+        while not docker(host, "ps", "-q", *NAMES[0]) and time.monotonic() < until:
+            time.sleep(0.1)
+        yield running
 
 
 def test_an_interrupted_check_leaves_no_container(host: str, whole: str, tmp_path: Path, cache: Path) -> None:
     before = left(host)
-    child = begun(host, whole, tmp_path, cache)
-    child.send_signal(signal.SIGINT)
+    with begun(host, whole, tmp_path, cache) as running:
+        running.send_signal(signal.SIGINT)
+        code = running.wait(60)
 
-    assert child.wait(60) == 130
+    assert code == 130
     assert left(host) == before
 
 
@@ -421,9 +425,8 @@ def test_what_a_killed_check_leaves_is_removed_by_the_next_one_which_says_so(
     check: Callable[..., Ran], host: str, make: Make, tmp_path: Path, cache: Path
 ) -> None:
     stubborn = script(make, "#!/bin/sh\nexec </dev/null\nwhile :; do sleep 1; done\n")
-    child = begun(host, stubborn, tmp_path, cache)
-    child.kill()
-    child.wait(60)
+    with begun(host, stubborn, tmp_path, cache) as running:
+        running.kill()
     assert docker(host, "ps", "-q", *NAMES[0])
 
     ran = check(script(make, "#!/bin/sh\nexit 3\n"))

@@ -26,6 +26,7 @@ from envcheck.executor import Tools
 from envcheck.matrix import Backends, Conda
 from envcheck.model import Axes, Cell, Host, Unread, cell_id
 from tests import condachannel
+from tests.children import child
 from tests.conftest import unable
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ def test_an_install_that_was_killed_leaves_nothing_that_looks_finished(channel: 
     assert made(cache, channel).build.outcome == "built"
     shutil.rmtree(cache / "environments")
     root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", BUILD, str(cache), channel], cwd=root) as building:
+    with child([sys.executable, "-c", BUILD, str(cache), channel], cwd=root) as building:
         orphan = halted(building, "install")
         building.send_signal(signal.SIGKILL)
 
@@ -322,14 +323,14 @@ def test_an_interrupted_run_leaves_nothing_half_done(number: signal.Signals, cha
     cache = tmp_path / "cache"
     command = [sys.executable, "-m", "envcheck", "validate", "--quiet", "--matrix", str(matrix)]
     env = {**os.environ, "ENVCHECK_CACHE": str(cache)}
-    with subprocess.Popen(command, cwd=tmp_path, env=env) as running:
-        child = halted(running, "install")
+    with child(command, cwd=tmp_path, env=env) as running:
+        installer = halted(running, "install")
         running.send_signal(number)
         code = running.wait(60)
 
-    psutil.wait_procs([child], timeout=10)
+    psutil.wait_procs([installer], timeout=10)
     assert code == 130
-    assert not child.is_running()
+    assert not installer.is_running()
     assert list(cache.glob("environments/*")) == []
     assert list((cache / "staging").iterdir()) == []
 
@@ -338,17 +339,17 @@ def halted(building: subprocess.Popen[bytes], verb: str) -> psutil.Process:
     """The child that does `verb`, as soon as there is one, stopped in the middle of it."""
     until = time.monotonic() + 120
     while time.monotonic() < until and building.poll() is None:
-        for child in psutil.Process(building.pid).children():
-            if verb in words_of(child):
-                child.suspend()
-                return child
+        for one in psutil.Process(building.pid).children():
+            if verb in words_of(one):
+                one.suspend()
+                return one
         time.sleep(0.001)
     pytest.fail(f"it never came to {verb}")
 
 
-def words_of(child: psutil.Process) -> list[str]:
+def words_of(one: psutil.Process) -> list[str]:
     try:
-        return child.cmdline()
+        return one.cmdline()
     except psutil.Error:
         return []
 

@@ -21,6 +21,7 @@ from envcheck.environments import prepare
 from envcheck.matrix import load
 from envcheck.request import Choice, selected
 from tests import containers
+from tests.children import child
 from tests.functional.conftest import Command, Ran, environment
 
 pytestmark = [pytest.mark.docker, pytest.mark.network, pytest.mark.timeout(900)]
@@ -157,7 +158,7 @@ def test_an_interrupted_run_leaves_no_container(
     words = [sys.executable, "-m", "envcheck", "validate", "--matrix", str(matrix("1.2.2"))]
     env = environment({"ENVCHECK_CACHE": str(cache), "DOCKER_HOST": host})
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(words, cwd=tmp_path, env=env, **quiet) as running:  # type: ignore[call-overload]
+    with child(words, cwd=tmp_path, env=env, **quiet) as running:
         wait_until(lambda: bool(left(host)))
         running.send_signal(number)
         running.wait(60)

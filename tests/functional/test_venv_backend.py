@@ -23,6 +23,7 @@ from envcheck.cache import sweep
 from envcheck.environments import Prepared, prepare
 from envcheck.executor import Tools
 from envcheck.model import Axes, Cell, cell_id
+from tests.children import child
 from tests.conftest import unable
 
 if TYPE_CHECKING:
@@ -110,11 +111,12 @@ def test_an_environment_with_a_missing_library_is_built_anew(own: Path) -> None:
 @pytest.mark.network
 def test_two_processes_that_want_the_same_cell_do_not_disturb_each_other(own: Path) -> None:
     need_python(make(own, mediapipe="0.10.9"))
-    both = [
-        subprocess.Popen([sys.executable, "-c", BUILD, str(own)], stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-
-    said = [one.communicate(timeout=DEADLINE_S)[0].strip().split("|") for one in both]
+    command = [sys.executable, "-c", BUILD, str(own)]
+    with (
+        child(command, stdout=subprocess.PIPE, text=True) as one,
+        child(command, stdout=subprocess.PIPE, text=True) as two,
+    ):
+        said = [both.communicate(timeout=DEADLINE_S)[0].strip().split("|") for both in (one, two)]
 
     assert sorted(outcome for outcome, *_ in said) == ["built", "reused"], said
     assert said[0][2] == said[1][2]
@@ -126,7 +128,7 @@ def test_a_build_that_was_killed_leaves_nothing_that_looks_finished(own: Path) -
     need_python(make(own, mediapipe="0.10.9"))
     for environment in (own / "environments").iterdir():
         environment.rename(own / "elsewhere")
-    with subprocess.Popen([sys.executable, "-c", BUILD, str(own)], stdout=subprocess.DEVNULL) as building:
+    with child([sys.executable, "-c", BUILD, str(own)], stdout=subprocess.DEVNULL) as building:
         orphan = halted_installer_of(building)
         building.send_signal(signal.SIGKILL)
 
@@ -143,17 +145,17 @@ def halted_installer_of(building: subprocess.Popen[bytes]) -> psutil.Process:
     """The child that installs, as soon as there is one, stopped in the middle of it."""
     until = time.monotonic() + DEADLINE_S
     while time.monotonic() < until and building.poll() is None:
-        for child in psutil.Process(building.pid).children():
-            if "sync" in words_of(child):
-                child.suspend()
-                return child
+        for one in psutil.Process(building.pid).children():
+            if "sync" in words_of(one):
+                one.suspend()
+                return one
         time.sleep(0.001)
     pytest.fail("it never installed anything")
 
 
-def words_of(child: psutil.Process) -> list[str]:
+def words_of(one: psutil.Process) -> list[str]:
     try:
-        return child.cmdline()
+        return one.cmdline()
     except psutil.Error:
         return []
 
@@ -250,11 +252,11 @@ def test_an_opencv_version_is_the_one_installed(store: Path) -> None:
 # --- the user's index settings -------------------------------------------------------------------------------------
 
 
-def a_wheel(folder: Path, version: str = "9999.0") -> Path:
-    """A tiny MediaPipe that no index has."""
+def a_wheel(folder: Path, version: str = "9999.0", padding: int = 0) -> Path:
+    """A MediaPipe that no index has: tiny, or so many bytes larger."""
     info = f"mediapipe-{version}.dist-info"
     members = {
-        "mediapipe.py": f"__version__ = {version!r}\n",
+        "mediapipe.py": f"__version__ = {version!r}\n#{'x' * padding}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: mediapipe\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }

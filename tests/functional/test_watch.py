@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,19 @@ import pytest
 from envcheck.cli import run
 from envcheck.errors import UsageError
 from envcheck.watch import proc
+from tests.children import child
 from tests.conftest import unable
 from tests.functional.watching import DEADLINE_S, ENVCHECK, watch
 
 
-def started(folder: Path, *command: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def started(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     """`envcheck watch -- COMMAND`, running; the command says `ready` first."""
-    popen = subprocess.Popen(
-        [*ENVCHECK, "watch", "--report", str(folder / "report"), "--", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert popen.stdout is not None
-    assert popen.stdout.readline() == b"ready\n"
-    return popen
+    argv = [*ENVCHECK, "watch", "--report", folder / "report", "--", *command]
+    with child(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == b"ready\n"
+        yield popen
 
 
 # --- the program is left alone ------------------------------------------------------------------------------------
@@ -77,11 +77,11 @@ def test_standard_output_that_the_program_closes_is_closed_for_its_reader(tmp_pa
     """The program waits for its reader to say that it has seen the end."""
     seen = tmp_path / "seen"
     wait = f"for i in $(seq 300); do [ -e {seen} ] && exit 6; sleep 0.1; done; exit 7"
-    popen = started(tmp_path, "sh", "-c", f"echo ready; exec >&-; {wait}")
-    assert popen.stdout is not None
-    assert popen.stdout.read() == b""
-    seen.touch()
-    popen.communicate(timeout=DEADLINE_S)
+    with started(tmp_path, "sh", "-c", f"echo ready; exec >&-; {wait}") as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.read() == b""
+        seen.touch()
+        popen.communicate(timeout=DEADLINE_S)
 
     assert popen.returncode == 6
 
@@ -112,12 +112,12 @@ def test_a_signal_sent_to_us_reaches_the_program_once(tmp_path: Path) -> None:
         "while time.time() < end and len(seen) < 4: time.sleep(0.05)\ntime.sleep(0.3)\n"
         "print(sorted(int(n) for n in seen))"
     )
-    popen = started(tmp_path, sys.executable, "-c", script)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-    for number in numbers:
-        popen.send_signal(number)
-        time.sleep(0.1)
-    out, _ = popen.communicate(timeout=DEADLINE_S)
+    with started(tmp_path, sys.executable, "-c", script) as popen:
+        for number in numbers:
+            popen.send_signal(number)
+            time.sleep(0.1)
+        out, _ = popen.communicate(timeout=DEADLINE_S)
 
     assert out.decode().strip() == str(sorted(int(number) for number in numbers))
     assert popen.returncode == 0
@@ -129,15 +129,16 @@ def test_a_program_that_signals_its_own_group_is_not_signalled_again(tmp_path: P
         "print('ready', flush=True)\ntime.sleep(0.5)\nos.kill(0, signal.SIGUSR1)\n"
         "end = time.time() + 1\nwhile time.time() < end: time.sleep(0.05)\nprint(len(seen))"
     )
-    out, _ = started(tmp_path, sys.executable, "-c", script).communicate(timeout=DEADLINE_S)
+    with started(tmp_path, sys.executable, "-c", script) as popen:
+        out, _ = popen.communicate(timeout=DEADLINE_S)
 
     assert out == b"1\n"
 
 
 def test_a_program_that_ignores_sigterm_is_watched_to_its_end(tmp_path: Path) -> None:
-    popen = started(tmp_path, "sh", "-c", "trap '' TERM; echo ready; sleep 1; echo done; exit 5")
-    popen.terminate()
-    out, _ = popen.communicate(timeout=DEADLINE_S)
+    with started(tmp_path, "sh", "-c", "trap '' TERM; echo ready; sleep 1; echo done; exit 5") as popen:
+        popen.terminate()
+        out, _ = popen.communicate(timeout=DEADLINE_S)
 
     assert (out, popen.returncode) == (b"done\n", 5)
 
@@ -355,10 +356,9 @@ def test_what_cannot_be_started_ends_as_in_a_shell(command: str, code: int, word
 
 
 def test_a_process_that_is_gone_or_only_a_zombie_is_named_as_such(tmp_path: Path) -> None:
-    popen = subprocess.Popen(["true"])
-    os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
-    zombie = watch(options=("--pid", str(popen.pid)), folder=tmp_path)
-    popen.wait()
+    with subprocess.Popen(["true"]) as popen:
+        os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
+        zombie = watch(options=("--pid", str(popen.pid)), folder=tmp_path)
     gone = watch(options=("--pid", str(popen.pid)), folder=tmp_path)
 
     assert (zombie.code, gone.code) == (2, 2)

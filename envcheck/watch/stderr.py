@@ -19,13 +19,43 @@ KEPT = 200
 LEFTOVER_S = 0.3
 
 
+class Telling:
+    """The lines that say something, out of bytes as they come; what is said again stands once, at its last place.
+
+    So a program that makes a landmarker for each frame has as many as one that makes one, and none is crowded out.
+    """
+
+    def __init__(self) -> None:
+        self._partial = b""
+        self._lines: dict[str, str] = {}
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        *lines, rest = (self._partial + data).split(b"\n")
+        self._partial = rest[:LINE]
+        for line in lines:
+            text = line[:LINE].decode(errors="replace")
+            if any(word in text for word in TELLING):
+                self._keep(text)
+
+    def _keep(self, text: str) -> None:
+        said = text.rpartition("] ")[2]
+        self._lines.pop(said, None)
+        if len(self._lines) < KEPT:
+            self._lines[said] = text
+
+    @property
+    def lines(self) -> list[str]:
+        """Those that were kept."""
+        return list(self._lines.values())
+
+
 class Tap:
     """A pipe for the program's standard error. What comes goes to ours at once; telling lines are kept."""
 
     def __init__(self) -> None:
         self._reader, self.writer = os.pipe()
-        self.lines: list[str] = []
-        self._partial = b""
+        self._telling = Telling()
         self._until = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="stderr", daemon=True)
@@ -39,7 +69,7 @@ class Tap:
         try:
             while data := self._next():
                 write_all(2, data)
-                self.feed(data)
+                self._telling.feed(data)
         except OSError:  # nobody reads our standard error any more: the program is to notice that as well
             pass
         finally:
@@ -54,14 +84,10 @@ class Tap:
             return b""
         return os.read(self._reader, 1 << 16)
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes; keep the telling lines among them."""
-        *lines, rest = (self._partial + data).split(b"\n")
-        self._partial = rest[:LINE]
-        for line in lines:
-            text = line[:LINE].decode(errors="replace")
-            if any(word in text for word in TELLING) and len(self.lines) < KEPT:
-                self.lines.append(text)
+    @property
+    def lines(self) -> list[str]:
+        """The telling lines so far."""
+        return self._telling.lines
 
     def end(self) -> None:
         """The program has ended: pass on what it left in the pipe. One that it left behind may write for ever."""

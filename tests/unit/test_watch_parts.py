@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envcheck.model import GpuProcess, GpuSample, Unread
+from envcheck.probes import nativelog
 from envcheck.report.watch import render
 from envcheck.watch.gpus import Reading, Tally, parse_work, power
 from envcheck.watch.pace import SLOWEST_S, STEADY_S, Pace
 from envcheck.watch.proc import COMPUTE_POOL, parse_stat, telling_libraries, telling_threads
 from envcheck.watch.session import concluded
-from envcheck.watch.stderr import read_log, with_vmodule
+from envcheck.watch.stderr import Telling, read_log, with_vmodule
 from envcheck.watched import GpuWork, GpuWorker, WatchReport
 from tests.unit.test_watch_judging import ON_NVIDIA, PROVEN, process, seen
 
@@ -163,6 +164,25 @@ def test_the_native_log_is_read_with_what_silences_it() -> None:
     assert (log.calculators, log.delegated) == (("GlAdvanced", "Xnnpack"), ("GlAdvanced",))
     assert (log.renderer, log.version) == ("NVIDIA H200", "OpenGL ES 3.2 NVIDIA 570.144")
     assert log.silencers == ("GLOG_log_dir=/\ufffd", "GLOG_minloglevel=2")
+
+
+def test_a_line_that_says_the_same_again_stands_once_and_a_new_one_is_never_crowded_out() -> None:
+    telling = Telling()
+    for second in range(1000):
+        telling.feed(b"I0000 00:00:%d.1 7 inference_calculator.cc:104] Using Gl for InferenceCal" % second)
+        telling.feed(b"culator with output_stream a\nnothing\n")
+    telling.feed(b"I0000 00:00:9.1 7 inference_calculator.cc:104] Using Cpu for InferenceCalculator with a\nUsing Gl")
+
+    assert nativelog.calculators(telling.lines) == ("Gl", "Cpu")
+    assert "999.1" in telling.lines[0]
+
+
+def test_of_two_gl_contexts_the_one_that_was_made_last_comes_last() -> None:
+    telling = Telling()
+    for renderer in (b"NVIDIA H200", b"llvmpipe", b"NVIDIA H200"):
+        telling.feed(b"I0 gl_context.cc:408] GL version: 3.2 (OpenGL ES 3.2), renderer: %s\n" % renderer)
+
+    assert [line.renderer for line in nativelog.gl_lines(telling.lines)] == ["llvmpipe", "NVIDIA H200"]
 
 
 def test_the_report_begins_with_the_verdict_and_fits_the_terminal() -> None:

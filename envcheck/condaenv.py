@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 _NETWORK = re.compile(
     r"error sending request|client error|tcp connect|dns error|timed out|status (?:client|server) error"
-    r"|could not find subdir|failed to open file|[Ff]ailed to fetch|error decoding response|certificate"
+    r"|could not find subdir|failed to open file|[Ff]ailed to fetch|failed to parse repodata|error decoding response"
+    r"|certificate"
 )
+
+
+ANEW = "where that is meant, --relock solves anew"
 
 
 class VerbError(Exception):
@@ -135,12 +139,14 @@ def check_local(url: str, sha256: str) -> None:
     if not sha256 or not url.startswith("file:"):
         return
     path = Path(url2pathname(urlsplit(url).path))
+    if not path.exists():
+        raise VerbError("unavailable", f"the channel does not hold a package of the lock any more: {path}; {ANEW}")
     seen = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             seen.update(chunk)
     if seen.hexdigest() != sha256:
-        raise VerbError("failed", f"the channel holds a file that differs from its hash in the lock: {path}")
+        raise VerbError("failed", f"the channel holds a file that differs from its hash in the lock: {path}; {ANEW}")
 
 
 def list_(asked: argparse.Namespace) -> None:
@@ -258,9 +264,15 @@ def main(argv: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         return _complain("failed", f"{error}: {conda.INSTALL}")
     except Exception as error:  # noqa: BLE001 - py-rattler's exceptions share no base; each becomes one line
-        words = " ".join(str(error).split()) or type(error).__name__
+        words = with_channels(" ".join(str(error).split()) or type(error).__name__, getattr(asked, "channel", ()))
         return _complain("unavailable" if _NETWORK.search(words) and not _is_local(words) else "failed", words)
     return 0
+
+
+def with_channels(words: str, channels: Sequence[str]) -> str:
+    """What went wrong, and with which channels where it does not say that: of repodata, py-rattler tells no address."""
+    told = not channels or "://" in words
+    return words if told else f"{words} (asked: {', '.join(channels)})"
 
 
 def _is_local(words: str) -> bool:

@@ -180,6 +180,8 @@ class Conda:
     def _check(self) -> None:
         for channel in self.settings.channels:
             check_channel(channel)
+        for package in self.settings.packages:
+            check_package(package)
         program = self.settings.program
         if program is None:
             if not self.can_solve:
@@ -201,10 +203,22 @@ def check_channel(channel: str) -> None:
             "backends.conda.channels: an address with a password or token would stand in every lock",
             remedy="Write the address without it, and keep it in ~/.rattler/credentials.json (pixi auth login).",
         )
+    if not channel.strip() or channel.startswith("-"):
+        raise UsageError(
+            f"backends.conda.channels: {channel!r} is no channel", remedy="Write a name, such as conda-forge."
+        )
     if channel.startswith("."):
         raise UsageError(
             f"backends.conda.channels: {channel!r} is a relative folder",
             remedy="Write it as file:///… or as an absolute path.",
+        )
+
+
+def check_package(package: str) -> None:
+    """A package is asked for by its name first. Raises UsageError for others: an option would be obeyed as one."""
+    if not re.match(r"[\w*]", package):
+        raise UsageError(
+            f"backends.conda.packages: {package!r} names no package", remedy="Write a name first: libegl >=1.7."
         )
 
 

@@ -249,6 +249,19 @@ def test_a_channel_without_a_folder_is_unavailable(store: Path, tmp_path: Path) 
     assert "could not find subdir" in build.because
 
 
+def test_a_channel_that_answers_something_else_is_unavailable(store: Path, tmp_path: Path) -> None:
+    """As a captive portal or a proxy does, or a disk that was full when the channel was written."""
+    for subdir in ("linux-64", "noarch"):
+        (tmp_path / subdir).mkdir()
+        (tmp_path / subdir / "repodata.json").write_text("<html>Please log in</html>")
+
+    build = made(store, tmp_path.as_uri()).build
+
+    assert build.outcome == "unavailable"
+    assert "repodata.json" in build.because
+    assert tmp_path.as_uri() in build.because
+
+
 @pytest.mark.parametrize("scheme", ["file", "http"])
 def test_a_package_that_differs_from_the_lock_is_not_installed(
     scheme: str, channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

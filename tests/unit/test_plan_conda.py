@@ -224,6 +224,24 @@ def test_a_relative_channel_is_refused() -> None:
         check_channel("./channel")
 
 
+@pytest.mark.parametrize("channel", ["", " ", "--subdir=win-64"])
+def test_what_is_no_channel_is_refused(channel: str) -> None:
+    with pytest.raises(UsageError, match=r"backends\.conda\.channels: .* is no channel"):
+        Conda(settings=Settings(channels=(channel,))).resolve(cell())
+
+
+@pytest.mark.parametrize("package", ["", " ", "--virtual=__cuda=99=0", ">=1.7"])
+@pytest.mark.parametrize("program", [None, "mamba"])
+def test_what_would_be_taken_for_an_option_is_no_package(package: str, program: str | None) -> None:
+    with pytest.raises(UsageError, match=r"backends\.conda\.packages: .* names no package"):
+        Conda(settings=Settings(packages=(package,), program=program)).resolve(cell())
+
+
+@pytest.mark.parametrize("package", ["libegl", "libegl >=1.7", "conda-forge::libegl", "python[build=0*]", "_x86_64"])
+def test_packages_that_are_taken(package: str) -> None:
+    assert package in Conda(settings=Settings(packages=(package,))).resolve(cell()).steps[0].argv
+
+
 @pytest.mark.parametrize("channel", ["conda-forge", "https://host/conda-forge", "file:///srv/channel", "/srv/channel"])
 def test_channels_that_are_taken(channel: str) -> None:
     check_channel(channel)
@@ -389,6 +407,19 @@ def test_what_a_prefix_holds_is_listed_with_its_hashes(tmp_path: Path) -> None:
 
     assert condaenv.main(["list", "--subdir", "linux-64", "--prefix", str(tmp_path), "--out", str(out)]) == 0
     assert out.read_text() == "# platform: linux-64\n@EXPLICIT\nhttps://h/a.conda#1\nhttps://h/b#sha256:2\n"
+
+
+def test_a_locked_package_that_a_folder_holds_no_more_is_the_channels_lack(tmp_path: Path) -> None:
+    with pytest.raises(condaenv.VerbError, match="--relock") as caught:
+        condaenv.check_local((tmp_path / "gone.conda").as_uri(), "00")
+
+    assert caught.value.outcome == "unavailable"
+
+
+def test_a_failure_that_tells_no_address_is_told_with_the_channels() -> None:
+    assert condaenv.with_channels("failed to parse", ("a", "b")) == "failed to parse (asked: a, b)"
+    assert condaenv.with_channels("no file://c", ("a", "b")) == "no file://c"
+    assert condaenv.with_channels("failed", ()) == "failed"
 
 
 def test_a_prefix_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

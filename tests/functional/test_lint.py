@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.functional.conftest import environment
+from tests.inprocess import ended
 
 ROOT = Path(__file__).parents[2]
 BAD = "import mediapipe as mp\nmesh = mp.solutions.face_mesh.FaceMesh(model_selection=1)\n"
@@ -23,19 +25,26 @@ Lint = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def lint(tmp_path: Path) -> Lint:
-    def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return ended("lint", *arguments, cwd=tmp_path, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Lint:
+    def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "envcheck", "lint", *arguments],
-            cwd=tmp_path, env=environment(env or {}), input=stdin, capture_output=True, text=True, check=False,
-            timeout=120,
+            cwd=tmp_path, env=environment(env or {}), capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
 
     return run
 
 
-def test_findings_end_in_1_with_place_code_and_way_out(lint: Lint, tmp_path: Path) -> None:
+def test_findings_end_in_1_with_place_code_and_way_out(process: Lint, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(BAD)
-    ran = lint("app.py")
+    ran = process("app.py")
 
     assert ran.returncode == 1
     assert "app.py:2:8: SRC801 " in ran.stdout
@@ -150,18 +159,16 @@ def test_json_and_sarif_can_go_to_a_file(lint: Lint, tmp_path: Path, form: str) 
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
 
 
-def test_a_terminal_that_speaks_ascii_gets_escapes(lint: Lint, tmp_path: Path) -> None:
+def test_a_terminal_that_speaks_ascii_gets_escapes(process: Lint, tmp_path: Path) -> None:
     (tmp_path / "ünï.py").write_text(BAD)
-    ran = lint("ünï.py", env={"PYTHONIOENCODING": "ascii"})
+    ran = process("ünï.py", env={"PYTHONIOENCODING": "ascii"})
 
     assert ran.returncode == 1
     assert "\\xfcn\\xef.py:2:8: SRC801" in ran.stdout
 
 
 def test_explain_knows_lint_codes(tmp_path: Path) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "envcheck", "explain", "src801"], capture_output=True, text=True, timeout=60, check=True
-    )
+    ran = ended("explain", "src801", cwd=tmp_path)
 
     assert ran.stdout.startswith("SRC801  mp.solutions FaceMesh never uses the GPU")
 
@@ -181,7 +188,10 @@ def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.network
 def test_pre_commit_installs_the_hook_from_this_tree_and_runs_it(tmp_path: Path) -> None:
-    """`pre-commit try-repo`, as its documentation advises: it builds envcheck's own environment and runs the hook."""
+    """The configuration of docs/lint.md: pre-commit builds envcheck's own environment once, and runs the hook.
+
+    What envcheck depends on is found in this Python's packages, so that pip does not fetch it again.
+    """
     hook = tmp_path / "hook"
     user = tmp_path / "user"
     listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").stdout.split("\0")
@@ -190,7 +200,12 @@ def test_pre_commit_installs_the_hook_from_this_tree_and_runs_it(tmp_path: Path)
             ("envcheck/", "pyproject", "README", "LICENSE", ".pre-commit-h")
         ):
             (hook / name).parent.mkdir(parents=True, exist_ok=True)
-            (hook / name).write_bytes((ROOT / name).read_bytes())
+            told = (
+                (ROOT / name)
+                .read_bytes()
+                .replace(b"FaceMesh never uses the GPU", b"FaceMesh never uses it, says the hook")
+            )
+            (hook / name).write_bytes(told)
     user.mkdir()
     (user / "bad.py").write_text(BAD)
     (user / "good.py").write_text(GOOD)
@@ -199,19 +214,14 @@ def test_pre_commit_installs_the_hook_from_this_tree_and_runs_it(tmp_path: Path)
         git(folder, "init", "-q")
         git(folder, "add", "-A")
         assert git(folder, "commit", "-q", "-m", "x").returncode == 0
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "tool",
-        "run",
-        "--quiet",
-        "pre-commit",
-        "try-repo",
-        str(hook),
-        "envcheck-lint",
-    ]
-    env = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "cache")}
+    version = git(hook, "rev-parse", "HEAD").stdout.strip()
+    (user / ".pre-commit-config.yaml").write_text(
+        f"repos: [{{repo: '{hook}', rev: {version}, hooks: [{{id: envcheck-lint, args: [--mediapipe, 0.10.35]}}]}}]\n"
+    )
+    git(user, "add", "-A")
+    uv_tool = [sys.executable, "-m", "uv", "tool", "run", "--quiet", "--python", sys.executable]
+    command = [*uv_tool, "pre-commit", "run", "envcheck-lint"]
+    env = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "cache"), "PYTHONPATH": sysconfig.get_path("purelib")}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -220,7 +230,8 @@ def test_pre_commit_installs_the_hook_from_this_tree_and_runs_it(tmp_path: Path)
 
     found = run("--all-files")
     assert found.returncode == 1, found.stdout + found.stderr
-    assert "bad.py:2:8: SRC801" in found.stdout
+    assert "bad.py:2:8: SRC801 mp.solutions FaceMesh never uses it, says the hook" in found.stdout
+    assert "is not in MediaPipe 0.10.35" in found.stdout
     assert "text.md" not in found.stdout
     clean = run("--files", "good.py")
     assert clean.returncode == 0, clean.stdout + clean.stderr

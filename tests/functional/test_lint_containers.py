@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.functional.conftest import environment
+from tests.inprocess import ended
 
 DOCKERFILE = """\
 FROM nvidia/cuda:12.8.1-runtime-ubuntu24.04
@@ -32,10 +31,7 @@ Lint = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def lint(tmp_path: Path) -> Lint:
     def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "envcheck", "lint", *arguments],
-            cwd=tmp_path, env=environment({}), input=stdin, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        return ended("lint", *arguments, cwd=tmp_path, stdin=stdin)
 
     return run
 
@@ -137,8 +133,8 @@ def test_bad_input_is_a_finding_and_no_traceback(lint: Lint, tmp_path: Path, nam
     ("name", "text"),
     [
         ("Dockerfile", "FROM python:3.12\nRUN pip install mediapipe " + "a" * 4_000_000),
-        ("Dockerfile", "FROM python:3.12\n" + "RUN pip install mediapipe && \\\n" * 50_000),
-        ("run.sh", "# mediapipe\ndocker run " + "-e A=b " * 200_000 + "app"),
+        ("Dockerfile", "FROM python:3.12\n" + "RUN pip install mediapipe && \\\n" * 20_000),
+        ("run.sh", "# mediapipe\ndocker run " + "-e A=b " * 60_000 + "app"),
         ("compose.yaml", "x: &x {a: b}\n" + "services:\n" + "  m: {<<: [*x, *x], image: mediapipe}\n" * 3),
     ],
     ids=["long line", "long instruction", "long command", "anchors"],

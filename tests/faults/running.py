@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,16 +13,18 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import envcheck
 from tests.faults import entering
 from tests.faults.worlds import Built, Content, Link, Script, World
 
 NATIVE = Path(__file__).parent / "native"
 SHARED_NATIVE = Path(__file__).parents[1] / "functional"
 """Stand-ins that other tests use as well."""
+PORTRAIT = Path(envcheck.__file__).parent / "data" / "portrait.png"
 STEERING = (
     "EGL_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "CONDA_PREFIX",
     "__EGL_VENDOR_LIBRARY_FILENAMES", "__EGL_VENDOR_LIBRARY_DIRS", "LIBGL_ALWAYS_SOFTWARE", "GALLIUM_DRIVER",
@@ -43,6 +46,19 @@ class Ran:
     left_over: tuple[str, ...]
     answer: Mapping[str, Any]
     """The JSON that the command wrote, empty where there is none."""
+
+    def written(self) -> str:
+        """As JSON, for another process."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def read(text: str) -> Ran:
+        """What `written` wrote; a text that is no JSON says why there is none."""
+        try:
+            known = json.loads(text)
+        except ValueError:
+            raise AssertionError(f"the world could not be built: {text}") from None
+        return Ran(**known | {"left_over": tuple(known["left_over"])})
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -107,7 +123,16 @@ class Ground:
         python = self.environments.get(world.mediapipe, Path(sys.executable))
         prefix = python.parent.parent
         site = next(iter(sorted((prefix / "lib").glob("python3*/site-packages"))), prefix)
-        return {"{python}": str(python), "{prefix}": str(prefix), "{site}": str(site)}
+        return {
+            "{python}": str(python),
+            "{prefix}": str(prefix),
+            "{site}": str(site),
+            "{portrait}": str(PORTRAIT),
+            "{uv}": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
+            "{roads}": roads(
+                python, prefix, Path(sys.executable), Path(sys.prefix), PORTRAIT, self.folder / "runs" / "x"
+            ),
+        }
 
     def run(self, world: World, command: tuple[str, ...], deadline_s: float) -> Ran:
         """Build the world, run the command in it, and see what is left."""
@@ -147,6 +172,12 @@ class Ground:
         return ours | {"ENVCHECK_CACHE": str(folder / "cache"), MARK: mark} | theirs
 
 
+def roads(*ends: Path) -> str:
+    """The folders that lead to these places, as words of the shell."""
+    known = {folder for end in ends for one in (end, end.resolve()) for folder in one.parents}
+    return shlex.join(sorted(map(str, known - {Path("/")})))
+
+
 def filled(text: str, words: Mapping[str, str]) -> str:
     """A text with the words of the environment under test in it."""
     for word, meaning in words.items():
@@ -156,13 +187,10 @@ def filled(text: str, words: Mapping[str, str]) -> str:
 
 def filled_world(world: World, words: Mapping[str, str]) -> World:
     """The world with its hidden paths and shell lines filled in."""
-    return World(
+    return replace(
+        world,
         hidden=tuple(filled(path, words) for path in world.hidden),
         setup=tuple(filled(line, words) for line in world.setup),
-        devices=world.devices,
-        proc=world.proc,
-        namespaces=world.namespaces,
-        files=world.files,
     )
 
 

@@ -25,10 +25,12 @@ INTRODUCTION = """\
 Each row is a broken world that `tests/faults/` builds for real: files laid over the system in a mount namespace,
 libraries compiled from a few lines of C, environment variables, permissions, limits. The command is run in it, and must
 name the cause first, exit as it should, show no traceback, leave no process behind, and never pass. Each row has a
-healthy twin, the same world unbroken, in which that cause must not be named. A verdict of "–" means that the command
-runs nothing and so gives none. `envcheck explain CODE` tells more about a code.
+twin, the same world unbroken: what comes out there is in the last column, and the cause is not named. A whole driver of
+stand-ins is no GPU, so a run in it ends as `contradictory` at best. A verdict of "–" means that the command runs
+nothing and so gives none. `envcheck explain CODE` tells more about a code.
 
-Run it with `pytest tests/faults` (as root, on Linux). This page is written by `python -m tests.faults.table`.
+Run it with `pytest tests/faults` (as root, on Linux); it takes two cores, and so needs no option for that. This page is
+written by `python -m tests.faults.table`.
 """
 
 
@@ -46,8 +48,8 @@ def sections(cases: Sequence[Case]) -> Iterator[str]:
                 "",
                 f"## {title}",
                 "",
-                "| world | symptom | cause | command | code | verdict | exit |",
-                "| --- " * 7 + "|",
+                "| world | symptom | cause | command | code | verdict | exit | its twin |",
+                "| --- " * 8 + "|",
             )
             yield from map(row, rows)
 
@@ -55,7 +57,9 @@ def sections(cases: Sequence[Case]) -> Iterator[str]:
 def row(case: Case) -> str:
     """One case."""
     command = f"`envcheck {case.command[0]}`"
-    cells = (f"`{case.id}`", case.symptom, case.cause, command, case.code, case.verdict or "–", str(case.exit))
+    twin = ", ".join(filter(None, (case.twin.code or "nothing found", case.twin.verdict, f"exit {case.twin.exit}")))
+    told = (case.code, case.verdict or "–", str(case.exit), twin)
+    cells = (f"`{case.id}`", case.symptom, case.cause, command, *told)
     return f"| {' | '.join(cells)} |"
 
 

@@ -62,7 +62,8 @@ class World:
     """`env` and `files` are laid over this machine; `hidden` paths and `devices` outside of /dev's usual few are gone.
 
     `{site}`, `{prefix}` and `{python}` in a path or a text stand for the environment under test, `mediapipe` is its
-    version. `proc` lays files over /proc/driver. `prefix` are words in front of the command, such as prlimit.
+    version; `{uv}` for uv's cache, `{roads}` for the folders that lead to interpreter and environment. `proc` lays
+    files over /proc/driver. `prefix` are words in front of the command, such as prlimit.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
@@ -150,10 +151,25 @@ def graphics_half(version: str = DRIVER, folder: str = LIBRARIES) -> dict[str, C
     )
 
 
+def kernel_module(version: str) -> dict[str, str]:
+    """What a loaded kernel module shows of itself."""
+    return {"/proc/driver/nvidia/version": module_text(version)}
+
+
 def matrix(**axes: str) -> dict[str, str]:
     """A matrix of one cell."""
     listed = ", ".join(f'{name}: ["{value}"]' for name, value in axes.items())
     return {"/opt/matrix.yaml": f"version: 1\naxes: {{{listed}}}\n"}
+
+
+def distribution(name: str, version: str, record: str = "", requires: str = "") -> dict[str, str]:
+    """An installed distribution, as its metadata shows it."""
+    folder = f"{{site}}/{name}-{version}.dist-info"
+    requirement = f"Requires-Dist: {requires}\n" if requires else ""
+    return {
+        f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirement}",
+        f"{folder}/RECORD": record,
+    }
 
 
 OURS = ("/.dockerenv", "/run/.containerenv", "/etc/cdi", "/var/run/cdi", "/usr/local/cuda*", "/usr/local/nvidia")
@@ -166,7 +182,7 @@ SURFACELESS = PLAIN.having(env={"EGL_PLATFORM": "surfaceless"})
 """As it is, with a default display that works: Mesa's software GL."""
 
 MODULE = PLAIN.having(
-    proc={"/proc/driver/nvidia/version": module_text(DRIVER)},
+    proc=kernel_module(DRIVER),
     devices={
         "/dev/nvidiactl": Node(195, 255),
         "/dev/nvidia0": Node(195, 0),
@@ -190,5 +206,8 @@ IN_DOCKER = NVIDIA.having(
 )
 """The same in a container, handed in by NVIDIA's runtime with all its capabilities."""
 
-ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-"""Root without the power to pass over permissions: what an ordinary user meets."""
+ORDINARY: Mapping[str, tuple[str, ...]] = {
+    "prefix": ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    "setup": ('for at in {roads}; do chmod a+rx "$R$at"; done', 'chmod -R a+rwX "$R{out}"'),
+}
+"""A user without any group, for whom the folders of interpreter and environment are opened."""

@@ -11,15 +11,23 @@
  *   STANDIN_THROTTLE bits of the reasons why clocks are held down, default 1: idle
  *   STANDIN_ECC      uncorrected errors; without it the GPU has no ECC
  *   STANDIN_COMPUTE  comma-separated processes listed as compute
+ *   STANDIN_CAPABILITY  compute capability, default 9.0
+ *
+ * Like the real one it does not start where a loaded kernel module is of another version than its own file's name
+ * says, nor where /dev/nvidiactl is not there, is not this user's to open, or is kept away by a container's rules.
  */
+#define _GNU_SOURCE
 #include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 typedef int result;
-enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, GPU_IS_LOST = 15, LIB_RM_VERSION_MISMATCH = 18 };
+enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15, LIB_RM_VERSION_MISMATCH = 18, UNKNOWN = 999 };
 typedef struct { unsigned long long total, free, used; } memory;
 typedef struct { unsigned gpu, memory; } utilization;
 typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } process;
@@ -33,14 +41,29 @@ static result copy(char *to, unsigned size, const char *from) {
   return OK;
 }
 
+static result module_answers(void) {
+  char own[4096] = "", line[512] = "";
+  Dl_info info;
+  FILE *module = fopen("/proc/driver/nvidia/version", "r");
+  if (!module) return OK; /* nothing to compare with */
+  if (!fgets(line, sizeof line, module)) *line = 0;
+  fclose(module);
+  const char *version = dladdr((void *)module_answers, &info) && realpath(info.dli_fname, own) ? strstr(own, ".so.") : NULL;
+  if (version && strchr(version + 4, '.') && !strstr(line, version + 4)) return LIB_RM_VERSION_MISMATCH;
+  int control = open("/dev/nvidiactl", O_RDWR);
+  if (control >= 0) return close(control), OK;
+  if (errno == ENOENT) return DRIVER_NOT_LOADED;
+  if (errno != EACCES && errno != EPERM) return OK; /* the file is there, and this machine has no driver behind it */
+  return access("/dev/nvidiactl", R_OK | W_OK) ? NO_PERMISSION : UNKNOWN;
+}
 result nvmlInitWithFlags(unsigned flags) {
   (void)flags;
-  return strcmp(setting("STANDIN_DRIVER", ""), "unmatched") ? OK : LIB_RM_VERSION_MISMATCH;
+  return strcmp(setting("STANDIN_DRIVER", ""), "unmatched") ? module_answers() : LIB_RM_VERSION_MISMATCH;
 }
 result nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 result nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(result code) {
-  return code == LIB_RM_VERSION_MISMATCH ? "Driver/library version mismatch" : code == GPU_IS_LOST ? "GPU is lost" : code == NO_PERMISSION ? "Insufficient Permissions" : "Not Supported";
+  return code == LIB_RM_VERSION_MISMATCH ? "Driver/library version mismatch" : code == GPU_IS_LOST ? "GPU is lost" : code == DRIVER_NOT_LOADED ? "Driver Not Loaded" : code == UNKNOWN ? "Unknown Error" : code == NO_PERMISSION ? "Insufficient Permissions" : "Not Supported";
 }
 result nvmlSystemGetDriverVersion(char *version, unsigned size) { return copy(version, size, setting("STANDIN_DRIVER", "570.124.06")); }
 result nvmlSystemGetCudaDriverVersion_v2(int *version) { return *version = 12080, OK; }
@@ -51,7 +74,10 @@ result nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
 }
 result nvmlDeviceGetName(void *device, char *name, unsigned size) { return (void)device, copy(name, size, setting("STANDIN_NAME", "NVIDIA H200")); }
 result nvmlDeviceGetUUID(void *device, char *uuid, unsigned size) { return (void)device, copy(uuid, size, "GPU-00000000-0000-0000-0000-000000000000"); }
-result nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) { return (void)device, *major = 9, *minor = 0, OK; }
+result nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) {
+  (void)device;
+  return sscanf(setting("STANDIN_CAPABILITY", "9.0"), "%d.%d", major, minor) == 2 ? OK : NOT_SUPPORTED;
+}
 result nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) {
   (void)device;
   if (!getenv("STANDIN_MIG")) return NOT_SUPPORTED;

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.faults.case import CHECK, Case
-from tests.faults.worlds import NVIDIA, SURFACELESS
+from tests.faults.case import CHECK, Case, Twin
+from tests.faults.worlds import SURFACELESS, Link
 
 GREY = "P2\n64 48\n255\n" + "128 " * 64 * 48 + "\n"
+
+PICTURE = "/opt/mine.png"
 
 CASES = (
     Case(
@@ -13,10 +15,10 @@ CASES = (
         family="BEN",
         symptom="I measured with my own picture, and got no verdict",
         cause="there is no face in it, so the landmark model never runs",
-        world=SURFACELESS.having(files={"/opt/grey.pgm": GREY}, mediapipe="0.10.31"),
+        world=SURFACELESS.having(files={PICTURE: GREY}, mediapipe="0.10.31"),
         code="BEN505",
-        twin=NVIDIA.having(files={"/opt/grey.pgm": GREY}, env={"STANDIN_EGL": "segfault"}),
-        command=(*CHECK, "--input", "/opt/grey.pgm"),
+        twin=Twin(SURFACELESS.having(files={PICTURE: Link("{portrait}")}, mediapipe="0.10.31"), "MPP402", "silent-cpu"),
+        command=(*CHECK, "--input", PICTURE),
         verdict="unknown",
     ),
 )

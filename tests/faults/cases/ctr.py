@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.case import Case
+from tests.faults.case import Case, Twin
 from tests.faults.worlds import (
     COMPUTE,
     DRIVER,
@@ -12,11 +12,14 @@ from tests.faults.worlds import (
     OTHER_DRIVER,
     PLAIN,
     VENDORS,
+    Built,
     compute_half,
     graphics_half,
+    kernel_module,
 )
 
 DOCKER = {"/.dockerenv": ""}
+VENDOR_FILE = f"{VENDORS}/10_nvidia.json"
 CDI = """cdiVersion: 0.5.0
 kind: nvidia.com/gpu
 devices:
@@ -45,6 +48,9 @@ def cdi(text: str, version: str) -> dict[str, str]:
     return {"/etc/cdi/nvidia.yaml": text.replace("{version}", version)}
 
 
+WHOLE = Twin(IN_DOCKER, exit=0)
+DRIVER_FILES = [path for path, content in NVIDIA.files.items() if isinstance(content, Built)]
+
 CASES = (
     Case(
         id="ctr-capabilities",
@@ -55,18 +61,16 @@ CASES = (
             files=DOCKER, env={"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
         ),
         code="CTR301",
-        twin=IN_DOCKER,
+        twin=WHOLE,
     ),
     Case(
         id="ctr-no-gpu",
         family="CTR",
         symptom="works on the host, not in the container",
         cause="the container was started without --gpus",
-        world=PLAIN.having(
-            files=DOCKER, proc={"/proc/driver/nvidia/version": NVIDIA.proc["/proc/driver/nvidia/version"]}
-        ),
+        world=PLAIN.having(files=DOCKER, proc=kernel_module(DRIVER)),
         code="CTR302",
-        twin=IN_DOCKER,
+        twin=WHOLE,
     ),
     Case(
         id="ctr-visible-devices-void",
@@ -75,11 +79,11 @@ CASES = (
         cause="NVIDIA_VISIBLE_DEVICES=void keeps the runtime from handing in a GPU",
         world=PLAIN.having(
             files=DOCKER,
-            proc={"/proc/driver/nvidia/version": NVIDIA.proc["/proc/driver/nvidia/version"]},
+            proc=kernel_module(DRIVER),
             env={"NVIDIA_VISIBLE_DEVICES": "void", "NVIDIA_DRIVER_CAPABILITIES": "all"},
         ),
         code="CTR303",
-        twin=IN_DOCKER,
+        twin=WHOLE,
     ),
     Case(
         id="ctr-require",
@@ -89,7 +93,7 @@ CASES = (
         world=IN_DOCKER.having(env={"NVIDIA_REQUIRE_CUDA": "cuda>=13.0"}),
         code="CTR304",
         exit=0,
-        twin=IN_DOCKER.having(env={"NVIDIA_REQUIRE_CUDA": "cuda>=12.4"}),
+        twin=Twin(IN_DOCKER.having(env={"NVIDIA_REQUIRE_CUDA": "cuda>=12.4"}), exit=0),
     ),
     Case(
         id="ctr-cdi-stale",
@@ -99,7 +103,7 @@ CASES = (
         world=NVIDIA.having(files=cdi(CDI + CDI_GL, OTHER_DRIVER)),
         code="CTR305",
         exit=0,
-        twin=NVIDIA.having(files=cdi(CDI + CDI_GL, DRIVER)),
+        twin=Twin(NVIDIA.having(files=cdi(CDI + CDI_GL, DRIVER)), exit=0),
     ),
     Case(
         id="ctr-cdi-without-gl",
@@ -109,7 +113,7 @@ CASES = (
         world=NVIDIA.having(files=cdi(CDI, DRIVER)),
         code="CTR306",
         exit=0,
-        twin=NVIDIA.having(files=cdi(CDI + CDI_GL, DRIVER)),
+        twin=Twin(NVIDIA.having(files=cdi(CDI + CDI_GL, DRIVER)), exit=0),
     ),
     Case(
         id="ctr-unsearched-folder",
@@ -123,7 +127,7 @@ CASES = (
             env={"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "all"},
         ),
         code="CTR307",
-        twin=IN_DOCKER,
+        twin=WHOLE,
     ),
     Case(
         id="ctr-old-toolkit",
@@ -132,6 +136,38 @@ CASES = (
         cause="a container toolkit before 1.12 mounts the library and not its vendor file",
         world=IN_DOCKER.without(f"{VENDORS}/10_nvidia.json"),
         code="CTR308",
-        twin=IN_DOCKER,
+        twin=WHOLE,
+    ),
+    Case(
+        id="ctr-empty-libraries",
+        family="CTR",
+        symptom="libnvidia-ml.so.1: file too short, in an image that was built on a GPU machine",
+        cause="the image was committed with the toolkit's mount points in it, and started without --gpus",
+        world=PLAIN.having(
+            files=DOCKER | dict.fromkeys(DRIVER_FILES, "") | {VENDOR_FILE: NVIDIA.files[VENDOR_FILE]},
+            proc=kernel_module(DRIVER),
+        ),
+        code="CTR302",
+        twin=WHOLE,
+    ),
+    Case(
+        id="ctr-image-brings-a-driver",
+        family="CTR",
+        symptom="Failed to initialize NVML: Driver/library version mismatch, inside only",
+        cause="nvidia-driver was installed in the image, in another version than the host's",
+        world=IN_DOCKER.without(f"{LIBRARIES}/*").having(
+            files=compute_half(OTHER_DRIVER) | graphics_half(OTHER_DRIVER)
+        ),
+        code="GPU106",
+        twin=WHOLE,
+    ),
+    Case(
+        id="ctr-devices-taken-away",
+        family="CTR",
+        symptom="worked for days, then: Failed to initialize NVML: Unknown Error",
+        cause="systemd was reloaded on the host, and the container's device rules forgot the GPU",
+        world=IN_DOCKER.having(setup=('mount -o remount,nodev "$R/dev"',)),
+        code="GPU113",
+        twin=WHOLE,
     ),
 )

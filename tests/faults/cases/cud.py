@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from tests.faults.case import VALIDATE, Case
-from tests.faults.worlds import NVIDIA, Built, matrix
+from tests.faults.case import HASTY_DOCTOR, VALIDATE, Case, Twin
+from tests.faults.worlds import NVIDIA, Built, distribution, matrix
 
-DESKTOP = {"STANDIN_NAME": "NVIDIA GeForce RTX 4090"}
+NEWER = "580.65.06"
+
+
+def cell(cuda: str) -> dict[str, str]:
+    """A cell that is judged before anything is built: its MediaPipe has no wheel for its Python, whatever its CUDA."""
+    return matrix(python="3.13", mediapipe="0.10.21", cuda=cuda)
+
+
+GAMING = NVIDIA.having(env={"STANDIN_NAME": "NVIDIA GeForce RTX 4090", "STANDIN_CAPABILITY": "8.9"})
 """A GPU that NVIDIA's forward-compatibility packages do not serve."""
+VOLTA = NVIDIA.having(env={"STANDIN_NAME": "Tesla V100-SXM2-16GB", "STANDIN_CAPABILITY": "7.0"})
+SERVED = Twin(GAMING.having(files=cell("12.8")), "MPP403", "impossible")
+SERVED_VOLTA = Twin(VOLTA.having(files=cell("12.8")), "MPP403", "impossible")
 COMPAT = "/usr/local/cuda/compat"
 
 
@@ -27,6 +38,7 @@ CASES = (
         cause="cuInit does not come back",
         world=NVIDIA.having(env={"STANDIN_CUINIT": "hang"}),
         code="CUD707",
+        command=HASTY_DOCTOR,
         exit=0,
     ),
     Case(
@@ -55,10 +67,50 @@ CASES = (
         family="CUD",
         symptom="the CUDA 13 wheels are installed, and nothing of CUDA starts",
         cause="the driver is older than CUDA 13 needs",
-        world=NVIDIA.having(files=matrix(python="3.11", mediapipe="1.2.2", cuda="13.0"), env=DESKTOP),
+        world=GAMING.having(files=cell("13.0")),
         code="CUD701",
-        twin=NVIDIA.having(files=matrix(python="3.13", mediapipe="0.10.21", cuda="12.8")),
+        twin=SERVED,
         command=VALIDATE,
         verdict="impossible",
+    ),
+    Case(
+        id="cud-architecture-dropped",
+        family="CUD",
+        symptom="no kernel image is available for execution on the device, on a Tesla V100",
+        cause="CUDA 13 builds nothing for Volta any more",
+        world=VOLTA.having(files=cell("13.0")),
+        code="CUD702",
+        twin=SERVED_VOLTA,
+        command=VALIDATE,
+        verdict="impossible",
+    ),
+    Case(
+        id="cud-never-released",
+        family="CUD",
+        symptom="no image and no package of CUDA 12.11 anywhere",
+        cause="there is no CUDA 12.11: after 12.9 came 13.0",
+        world=GAMING.having(files=cell("12.11")),
+        code="CUD703",
+        twin=SERVED,
+        command=VALIDATE,
+        verdict="impossible",
+    ),
+    Case(
+        id="cud-hidden-by-variable",
+        family="CUD",
+        symptom="torch sees no GPU in this service, so FaceMesh cannot see one either",
+        cause="CUDA_VISIBLE_DEVICES=-1 hides every GPU from CUDA, and from nothing else",
+        world=NVIDIA.having(env={"CUDA_VISIBLE_DEVICES": "-1"}),
+        code="CUD707",
+        exit=0,
+    ),
+    Case(
+        id="cud-belief",
+        family="CUD",
+        symptom="I installed torch for CUDA 12.8, so that FaceMesh may use the GPU",
+        cause="MediaPipe does not use what torch brings",
+        world=NVIDIA.having(files=distribution("torch", "2.8.0+cu128")),
+        code="CUD708",
+        exit=0,
     ),
 )

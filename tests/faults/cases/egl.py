@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.case import CHECK, Case
+from tests.faults.case import CHECK, HASTY_DOCTOR, LIKE_A_GPU, REFUSED, Case, Twin
 from tests.faults.worlds import (
     COMPUTE,
     DRIVER,
@@ -10,7 +10,7 @@ from tests.faults.worlds import (
     NVIDIA,
     ORDINARY,
     OTHER_DRIVER,
-    PLAIN,
+    SURFACELESS,
     VENDORS,
     Built,
     Node,
@@ -20,6 +20,10 @@ from tests.faults.worlds import (
 
 FRONT = f"{LIBRARIES}/libEGL_nvidia.so.{DRIVER}"
 VENDOR_FILE = f"{VENDORS}/10_nvidia.json"
+
+NOT_REACHED = Twin(NVIDIA.having(env={"STANDIN_EGL": "abstain"}), "EGL223")
+"""A driver whose EGL library gives no display, with nothing else wrong."""
+UNPRIVILEGED = NVIDIA.having(**ORDINARY)
 
 CASES = (
     Case(
@@ -123,7 +127,7 @@ CASES = (
         cause="LIBGL_ALWAYS_SOFTWARE=1, left from a remote desktop's set-up",
         world=NVIDIA.having(env={"LIBGL_ALWAYS_SOFTWARE": "1", "STANDIN_EGL": "abstain"}),
         code="EGL217",
-        twin=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+        twin=NOT_REACHED,
     ),
     Case(
         id="egl-vendor-does-not-load",
@@ -159,7 +163,7 @@ CASES = (
             env={"STANDIN_EGL": "abstain"},
         ),
         code="EGL218",
-        twin=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+        twin=NOT_REACHED,
     ),
     Case(
         id="egl-render-node-closed",
@@ -168,11 +172,11 @@ CASES = (
         cause="this user is not in the group of the render node",
         world=NVIDIA.having(
             devices={"/dev/dri/renderD128": Node(226, 128, "660", "1234:1234")},
-            prefix=ORDINARY,
             env={"STANDIN_EGL": "abstain"},
+            **ORDINARY,
         ),
         code="EGL216",
-        twin=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+        twin=Twin(NVIDIA.having(env={"STANDIN_EGL": "abstain"}, **ORDINARY), "EGL223"),
     ),
     Case(
         id="egl-es-too-old",
@@ -181,10 +185,9 @@ CASES = (
         cause="the driver offers OpenGL ES 3.0 only",
         world=NVIDIA.having(
             env={"MESA_GLES_VERSION_OVERRIDE": "3.0", "STANDIN_GL": f"OpenGL ES 3.0 NVIDIA {DRIVER}"},
-            mediapipe="0.10.35",
         ),
         code="EGL205",
-        twin=COMPUTE,
+        twin=LIKE_A_GPU,
         command=CHECK,
         verdict="refused",
     ),
@@ -195,7 +198,7 @@ CASES = (
         cause="the graphics half of the driver is missing, and Mesa's software GL takes over without an error",
         world=COMPUTE.having(env={"EGL_PLATFORM": "surfaceless"}, mediapipe="0.10.35"),
         code="EGL208",
-        twin=PLAIN.having(env={"EGL_PLATFORM": "surfaceless"}, mediapipe="0.10.35"),
+        twin=Twin(SURFACELESS.having(mediapipe="0.10.35"), "GPU105", "emulated"),
         command=CHECK,
         verdict="emulated",
         deadline_s=120,
@@ -207,7 +210,7 @@ CASES = (
         cause="a headless driver: libcuda is installed, libEGL_nvidia is not",
         world=COMPUTE,
         code="EGL208",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="refused",
     ),
@@ -226,6 +229,7 @@ CASES = (
         cause="the driver's EGL library does not come back",
         world=NVIDIA.having(env={"STANDIN_EGL": "hang"}),
         code="EGL222",
+        command=HASTY_DOCTOR,
     ),
     Case(
         id="egl-vendor-exits",
@@ -242,5 +246,42 @@ CASES = (
         cause="the driver's EGL library gives no display, for a reason that only the driver knows",
         world=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
         code="EGL223",
+    ),
+    Case(
+        id="egl-mesa-comes-first",
+        family="EGL",
+        symptom="an RTX 3070, and the log says Mesa",
+        cause="a vendor file of Mesa's sorts before NVIDIA's, and libEGL takes them in that order",
+        world=NVIDIA.having(files={f"{VENDORS}/05_mesa.json": vendor_text("libEGL_mesa.so.0")}, mediapipe="0.10.35"),
+        code="EGL221",
+        twin=Twin(NVIDIA.having(mediapipe="0.10.35"), exit=0),
+    ),
+    Case(
+        id="egl-vendor-file-unreadable",
+        family="EGL",
+        symptom="the GPU works for root alone",
+        cause="the vendor file was written with umask 077",
+        world=UNPRIVILEGED.having(setup=(f'chmod 600 "$R{VENDOR_FILE}"',)),
+        code="EGL212",
+        twin=Twin(UNPRIVILEGED, exit=0),
+    ),
+    Case(
+        id="egl-library-empty",
+        family="EGL",
+        symptom="libEGL_nvidia.so.0: file too short",
+        cause="the disk was full when the driver was installed: its EGL library has no bytes",
+        world=NVIDIA.having(files={FRONT: ""}),
+        code="EGL219",
+    ),
+    Case(
+        id="egl-no-pbuffer",
+        family="EGL",
+        symptom="eglChooseConfig() returned no matching EGL configuration for RGBA8888 D16 ES2 request",
+        cause="the display has no configuration for drawing off screen",
+        world=NVIDIA.having(env={"STANDIN_EGL": "noconfig"}),
+        code="EGL203",
+        twin=LIKE_A_GPU,
+        command=CHECK,
+        verdict="refused",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.case import Case
+from tests.faults.case import HASTY_DOCTOR, NO_DRIVER, VALIDATE, Case, Twin
 from tests.faults.worlds import (
     DRIVER,
     LIBRARIES,
@@ -14,8 +14,18 @@ from tests.faults.worlds import (
     Built,
     Node,
     compute_half,
-    graphics_half,
+    kernel_module,
+    matrix,
 )
+
+NOT_REACHED = Twin(NVIDIA.having(env={"STANDIN_EGL": "abstain"}), "EGL223")
+"""A driver whose EGL library gives no display, with nothing else wrong."""
+WSL = PLAIN.having(
+    files=compute_half(folder="/usr/lib/wsl/lib"),
+    devices={"/dev/dxg": Node(10, 63)},
+    env={"LD_LIBRARY_PATH": "/usr/lib/wsl/lib"},
+)
+"""Microsoft's folder of libraries, without the sign that WSL leaves in /proc."""
 
 CASES = (
     Case(
@@ -31,9 +41,7 @@ CASES = (
         family="GPU",
         symptom="after last night's update nvidia-smi says: Driver/library version mismatch",
         cause="the libraries are of the new driver, the loaded kernel module is of the old one",
-        world=NVIDIA.having(env={"STANDIN_DRIVER": "unmatched"})
-        .without(f"{LIBRARIES}/*")
-        .having(files=compute_half(OTHER_DRIVER) | graphics_half(OTHER_DRIVER)),
+        world=NVIDIA.having(proc=kernel_module(OTHER_DRIVER), env={"STANDIN_CUINIT": "803"}),
         code="GPU106",
     ),
     Case(
@@ -46,9 +54,10 @@ CASES = (
                 "/dev/nvidia0": Node(195, 0, "660", "1234:1234"),
                 "/dev/nvidiactl": Node(195, 255, "660", "1234:1234"),
             },
-            prefix=ORDINARY,
+            **ORDINARY,
         ),
         code="GPU107",
+        twin=Twin(NVIDIA.having(**ORDINARY), exit=0),
     ),
     Case(
         id="gpu-no-device-files",
@@ -79,7 +88,7 @@ CASES = (
         family="GPU",
         symptom="Unable to determine the device handle: GPU is lost. Reboot the system to recover this GPU",
         cause="the GPU fell off the bus",
-        world=NVIDIA.having(env={"STANDIN_LOST": "0", "STANDIN_EGL": "abstain"}),
+        world=NVIDIA.having(env={"STANDIN_LOST": "0"}),
         code="GPU113",
     ),
     Case(
@@ -142,6 +151,7 @@ CASES = (
         cause="a Jetson has a driver of its own kind, and this wheel is not known to use it",
         world=PLAIN.having(files={"/etc/nv_tegra_release": "# R35 (release), REVISION: 4.1\n"}),
         code="GPU115",
+        twin=NO_DRIVER,
         exit=0,
     ),
     Case(
@@ -153,22 +163,35 @@ CASES = (
             files={f"{LIBRARIES}/libnvidia-ml.so.{DRIVER}": Built("hangs.c")}, env={"STANDIN_EGL": "abstain"}
         ),
         code="GPU113",
-        twin=NVIDIA.having(env={"STANDIN_EGL": "abstain"}),
+        twin=NOT_REACHED,
+        command=HASTY_DOCTOR,
     ),
     Case(
         id="gpu-wsl",
         family="GPU",
         symptom="nvidia-smi works under WSL, FaceMesh is refused",
         cause="Windows hands CUDA into WSL, and no OpenGL",
-        world=PLAIN.having(
-            files=compute_half(folder="/usr/lib/wsl/lib"),
-            devices={"/dev/dxg": Node(10, 63)},
-            env={"LD_LIBRARY_PATH": "/usr/lib/wsl/lib"},
+        world=WSL.having(
             setup=(
                 'mount -t tmpfs tmpfs "$R/proc/sys/fs/binfmt_misc"',
                 'touch "$R/proc/sys/fs/binfmt_misc/WSLInterop"',
             ),
         ),
         code="GPU114",
+        twin=Twin(WSL, "EGL208"),
+    ),
+    Case(
+        id="gpu-other-driver-wanted",
+        family="GPU",
+        symptom="the nightly run skips the cell that I want to see",
+        cause="the cell asks for a driver that no host here has",
+        world=NVIDIA.having(files=matrix(python="3.11", mediapipe="0.10.21", driver="580")),
+        code="GPU101",
+        twin=Twin(
+            NVIDIA.having(files=matrix(python="3.13", mediapipe="0.10.21", driver="570")), "MPP403", "impossible", 1
+        ),
+        command=VALIDATE,
+        verdict="unreachable",
+        exit=3,
     ),
 )

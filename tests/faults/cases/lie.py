@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from tests.faults.case import CHECK, Case
+from tests.faults.case import CHECK, REFUSED, Case, Twin
 from tests.faults.worlds import DRIVER, LIBRARIES, NVIDIA, PLAIN, SURFACELESS, Node
 
 LONG = 240.0
@@ -38,6 +38,12 @@ FaceLandmarker.create_from_options = staticmethod(_cheat)
 NULL_DEVICES = {"/dev/nvidia0": Node(1, 3), "/dev/nvidiactl": Node(1, 3)}
 
 
+PRINTING = SURFACELESS.having(
+    files={"{site}/sitecustomize.py": f"import sys\nsys.stderr.write({GL_LINE!r} + chr(10))\n"}
+)
+UNTAUGHT = SURFACELESS.having(env={"ENVCHECK_TABLES": "/opt/tables"}, files={"/opt/tables/none": ""})
+
+
 def append(path: str, text: str) -> str:
     """The shell line that adds a text to a file of the new root."""
     return f'printf %s {shlex.quote(text)} >> "$R{path}"'
@@ -51,7 +57,7 @@ CASES = (
         cause="a library under NVIDIA's name renders with Mesa on the CPU",
         world=NVIDIA,
         code="GPU103",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
         deadline_s=LONG,
@@ -63,7 +69,7 @@ CASES = (
         cause="the library loads NVIDIA's parts as well and renders with Mesa",
         world=NVIDIA.having(env={"STANDIN_LOAD": CORE}),
         code="GPU103",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
         deadline_s=LONG,
@@ -77,7 +83,7 @@ CASES = (
             env={"STANDIN_LOAD": CORE, "STANDIN_OPEN": "/dev/nvidia0:/dev/nvidiactl"}, devices=NULL_DEVICES
         ),
         code="GPU103",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
         deadline_s=LONG,
@@ -97,7 +103,7 @@ CASES = (
             mediapipe="0.10.35",
         ),
         code="GPU103",
-        twin=PLAIN.having(mediapipe="0.10.35"),
+        twin=Twin(PLAIN.having(mediapipe="0.10.35"), "GPU105", "refused"),
         command=CHECK,
         verdict="contradictory",
         deadline_s=LONG,
@@ -107,12 +113,9 @@ CASES = (
         family="LIE",
         symptom="the log says renderer: NVIDIA H200, and the times are the CPU's",
         cause="the environment prints the log line that everyone looks for",
-        world=SURFACELESS.having(
-            mediapipe="0.10.31",
-            files={"{site}/sitecustomize.py": f"import sys\nsys.stderr.write({GL_LINE!r} + chr(10))\n"},
-        ),
+        world=PRINTING.having(mediapipe="0.10.31"),
         code="MPP402",
-        twin=SURFACELESS,
+        twin=Twin(PRINTING, "GPU105", "refused"),
         command=CHECK,
         verdict="silent-cpu",
         deadline_s=LONG,
@@ -122,11 +125,9 @@ CASES = (
         family="LIE",
         symptom="our own table says that this wheel uses the GPU",
         cause="the table of versions is replaced by an empty one",
-        world=SURFACELESS.having(
-            mediapipe="0.10.31", env={"ENVCHECK_TABLES": "/opt/tables"}, files={"/opt/tables/none": ""}
-        ),
+        world=UNTAUGHT.having(mediapipe="0.10.31"),
         code="MPP402",
-        twin=SURFACELESS,
+        twin=Twin(UNTAUGHT, "GPU105", "refused"),
         command=CHECK,
         verdict="silent-cpu",
         deadline_s=LONG,
@@ -138,7 +139,7 @@ CASES = (
         cause="a hook runs both on the CPU, lets the CPU's run wait before each frame, and forges the log",
         world=PLAIN.having(setup=(append(LANDMARKER, SLOW_BASELINE),)),
         code="GPU103",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
         deadline_s=LONG,
@@ -152,7 +153,7 @@ CASES = (
             files={"{site}/sitecustomize.py": f"import os\nos.write(1, {FORGED!r})\n"}, mediapipe="0.10.35"
         ),
         code="RES603",
-        twin=SURFACELESS,
+        twin=Twin(SURFACELESS.having(mediapipe="0.10.35"), "GPU105", "emulated"),
         command=CHECK,
         verdict="crashed",
         deadline_s=LONG,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from tests.faults.case import CHECK, VALIDATE, Case
-from tests.faults.worlds import LIBRARIES, NVIDIA, PLAIN, SURFACELESS, matrix
+from tests.faults.case import CHECK, REFUSED, VALIDATE, Case, Twin
+from tests.faults.worlds import LIBRARIES, NVIDIA, PLAIN, SURFACELESS, distribution, matrix
 
-
-def distribution(name: str, version: str, record: str = "", requires: str = "") -> dict[str, str]:
-    """An installed distribution, as its metadata shows it."""
-    folder = f"{{site}}/{name}-{version}.dist-info"
-    requirement = f"Requires-Dist: {requires}\n" if requires else ""
-    return {
-        f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirement}",
-        f"{folder}/RECORD": record,
-    }
-
+SOFTWARE_REFUSED = Twin(SURFACELESS, "GPU105", "refused")
+"""Software GL, which MediaPipe from 1.0.1 on refuses."""
+BUILDING = PLAIN.having(
+    files=matrix(python="3.11", mediapipe="1.2.2"),
+    hidden=("{uv}/simple-v*",),
+    env={"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_RETRIES": "0"},
+)
+"""A cell to build with wheels that uv may have kept, and an index that it has to ask."""
+BUILT = Twin(BUILDING, "GPU105", "refused", 1)
 
 CASES = (
     Case(
@@ -81,7 +80,7 @@ CASES = (
         cause="MediaPipe 0.10.31 accepts delegate=GPU and stays on the CPU",
         world=SURFACELESS.having(mediapipe="0.10.31"),
         code="MPP402",
-        twin=SURFACELESS.having(mediapipe="1.2.2"),
+        twin=SOFTWARE_REFUSED,
         command=CHECK,
         verdict="silent-cpu",
     ),
@@ -92,7 +91,7 @@ CASES = (
         cause="the wheel of 0.10.32 was built without GPU code",
         world=SURFACELESS.having(mediapipe="0.10.32"),
         code="MPP401",
-        twin=SURFACELESS.having(mediapipe="1.2.2"),
+        twin=SOFTWARE_REFUSED,
         command=CHECK,
         verdict="refused",
     ),
@@ -103,7 +102,7 @@ CASES = (
         cause="python:slim has no libEGL and no libGLESv2, which MediaPipe from 0.10.33 on needs even on the CPU",
         world=PLAIN.having(hidden=(f"{LIBRARIES}/libEGL.so*", f"{LIBRARIES}/libGLESv2.so*")),
         code="MPP405",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="broken",
     ),
@@ -114,7 +113,7 @@ CASES = (
         cause="numpy is half uninstalled",
         world=PLAIN.having(files={"{site}/numpy/__init__.py": "raise ImportError('numpy was removed in part')\n"}),
         code="MPP409",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="broken",
     ),
@@ -125,7 +124,7 @@ CASES = (
         cause="0.10.21 has no wheel for Python 3.13",
         world=PLAIN.having(files=matrix(python="3.13", mediapipe="0.10.21")),
         code="MPP403",
-        twin=PLAIN.having(files=matrix(python="3.19", mediapipe="1.2.2"), env={"UV_PYTHON_DOWNLOADS": "never"}),
+        twin=Twin(PLAIN.having(files=matrix(python="3.13", mediapipe="1.2.2")), "GPU105", "refused"),
         command=VALIDATE,
         verdict="impossible",
     ),
@@ -134,9 +133,9 @@ CASES = (
         family="MPP",
         symptom="the matrix names a Python that the runner does not have",
         cause="Python 3.19 is not installed, and uv may not download it",
-        world=PLAIN.having(files=matrix(python="3.19", mediapipe="1.2.2"), env={"UV_PYTHON_DOWNLOADS": "never"}),
+        world=BUILDING.having(files=matrix(python="3.19", mediapipe="1.2.2")),
         code="MPP406",
-        twin=PLAIN.having(files=matrix(python="3.13", mediapipe="0.10.21")),
+        twin=BUILT,
         command=VALIDATE,
         verdict="broken",
     ),
@@ -144,19 +143,13 @@ CASES = (
         id="mpp-index-does-not-answer",
         family="MPP",
         symptom="the nightly run fails once a week, and a retry mends it",
-        cause="the package index does not answer",
-        world=PLAIN.having(
-            files=matrix(python="3.11", mediapipe="1.1.0"),
-            env={
-                "UV_INDEX_URL": "http://127.0.0.1:9/simple",
-                "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple",
-                "UV_HTTP_RETRIES": "0",
-            },
-        ),
+        cause="the package index does not answer: this namespace has no network",
+        world=BUILDING.having(namespaces=("net",)),
         code="MPP408",
-        twin=PLAIN.having(files=matrix(python="3.13", mediapipe="0.10.21")),
-        command=(*VALIDATE, "--relock"),
+        twin=BUILT,
+        command=VALIDATE,
         verdict="unknown",
         exit=75,
+        deadline_s=240,
     ),
 )

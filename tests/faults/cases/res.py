@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.case import CHECK, Case
+from tests.faults.case import CHECK, REFUSED, Case, Twin
 from tests.faults.worlds import NVIDIA, PLAIN, World
 
 IMPATIENT = ("check", "--quiet", "--deadline", "15", "--python", "{python}")
@@ -13,8 +13,31 @@ def vendor_that(fault: str) -> World:
     return NVIDIA.having(env={"STANDIN_EGL": fault})
 
 
-ABSTAINS = vendor_that("abstain")
+ABSTAINS = Twin(vendor_that("abstain"), "EGL202", "refused")
 """A driver whose EGL library gives no display, which is an ordinary refusal."""
+HOOK = """\
+import os, sys
+
+
+class Licence:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mediapipe":
+            os.write(1, b"licence expired\\n")
+            os._exit(3)
+
+
+sys.meta_path.insert(0, Licence())
+"""
+
+
+def memory_limit(size: int) -> tuple[str, ...]:
+    """Control groups that all allow so many bytes."""
+    return (
+        f'printf {size} > "$S/limit"',
+        'find "$R/sys/fs/cgroup" -name memory.max -o -name memory.limit_in_bytes > "$S/limits"',
+        'while read -r file; do mount --bind "$S/limit" "$file"; done < "$S/limits"',
+    )
+
 
 CASES = (
     Case(
@@ -78,13 +101,9 @@ CASES = (
         family="RES",
         symptom="python works, and every program with mediapipe ends without a word",
         cause="a .pth file of another package ends the interpreter when mediapipe is imported",
-        world=PLAIN.having(
-            files={
-                "{site}/mediapipe/__init__.py": "import os\nos.write(1, b'licence expired\\n')\nos._exit(3)\n",
-            }
-        ),
+        world=PLAIN.having(files={"{site}/licence.pth": "import licence\n", "{site}/licence.py": HOOK}),
         code="RES601",
-        twin=PLAIN,
+        twin=REFUSED,
         command=CHECK,
         verdict="crashed",
     ),
@@ -95,6 +114,27 @@ CASES = (
         cause="the service is pinned to one core",
         world=NVIDIA.having(prefix=("taskset", "-c", "0")),
         code="RES604",
+        exit=0,
+    ),
+    Case(
+        id="res-address-space",
+        family="RES",
+        symptom="MemoryError, and other errors at random, on the batch system's nodes",
+        cause="ulimit -v leaves less address space than MediaPipe's threads reserve",
+        world=PLAIN.having(prefix=("prlimit", "--as=1200000000")),
+        code="RES601",
+        twin=REFUSED,
+        command=CHECK,
+        verdict="crashed",
+    ),
+    Case(
+        id="res-small-container",
+        family="RES",
+        symptom="Killed, in the container only",
+        cause="docker run --memory 512m",
+        world=NVIDIA.having(setup=memory_limit(512 << 20)),
+        code="RES606",
+        twin=Twin(NVIDIA.having(setup=memory_limit(64 << 30)), exit=0),
         exit=0,
     ),
 )

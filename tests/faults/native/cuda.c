@@ -1,6 +1,8 @@
 /* A stand-in for libcuda.so.1: one GPU, CUDA 12.8.
  *
  *   STANDIN_CUINIT   what cuInit returns, default 0; "hang" never comes back, "segfault" does not either
+ *
+ * Like the real one it finds no GPU where CUDA_VISIBLE_DEVICES names none.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@ int cuInit(unsigned flags) {
   (void)flags;
   if (wanted && !strcmp(wanted, "hang")) for (;;) pause();
   if (wanted && !strcmp(wanted, "segfault")) raise(SIGSEGV);
+  const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+  if (visible && (!*visible || *visible == '-')) return 100;
   return wanted ? atoi(wanted) : 0;
 }
 int cuDriverGetVersion(int *version) { return *version = 12080, 0; }

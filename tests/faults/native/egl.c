@@ -3,7 +3,9 @@
  * that it stands on are not beside it; and like the real one it asks the display server that DISPLAY names.
  *
  *   STANDIN_EGL        what goes wrong as soon as an EGL call loads it: segfault, kill, hang, exit, stdout;
- *                      "abstain" refuses every display, "trust" gives one without a look at the driver
+ *                      "abstain" refuses every display, "trust" gives one without a look at the driver,
+ *                      "noconfig" has no configuration for off-screen drawing
+ *   STANDIN_MIG, STANDIN_LOST, STANDIN_GPUS   as NVML's: a GPU in MIG mode, a lost one or none gives no display
  *   STANDIN_RENDERER   its GL_RENDERER, default NVIDIA H200/PCIe/SSE2; "honest" tells Mesa's
  *   STANDIN_GL         its GL_VERSION, default OpenGL ES 3.2 NVIDIA 570.124.06
  *   STANDIN_LOAD       libraries to map, STANDIN_OPEN files to hold open, each separated by colons
@@ -12,6 +14,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -45,7 +48,12 @@ static const unsigned char *gl_string(unsigned name) {
 }
 static const char *egl_string(void *display, int name) { return name == EGL_VENDOR && !honest() ? "NVIDIA" : mesa_egl(display, name); }
 
-static int readable(const char *path) { return !access(path, R_OK | W_OK); }
+/* A device file of a driver that this machine does not have is there and cannot be served: ENXIO. */
+static int opens(const char *path) {
+  int file = open(path, O_RDWR);
+  return file >= 0 ? !close(file) : errno == ENXIO;
+}
+static int has_gpu(void) { return !getenv("STANDIN_MIG") && !getenv("STANDIN_LOST") && atoi(setting("STANDIN_GPUS", "1")); }
 static int driver_fits(void) {
   char own[4096] = "", core[4200], line[512] = "";
   Dl_info info;
@@ -59,7 +67,7 @@ static int driver_fits(void) {
     snprintf(core, sizeof core, "%.*s/libnvidia-%s%s", folder, own, i ? "glsi" : "eglcore", version);
     if (access(core, R_OK)) return 0;
   }
-  return readable("/dev/nvidiactl") && readable("/dev/nvidia0");
+  return has_gpu() && opens("/dev/nvidiactl") && opens("/dev/nvidia0");
 }
 
 /* One EGL device of our own: glvnd finds the vendor by the handle, so Mesa's own handles cannot be lent. */
@@ -82,11 +90,15 @@ static void *display(unsigned platform, void *native, const intptr_t *attributes
   if (strcmp(setting("STANDIN_EGL", ""), "trust") && !driver_fits()) return NULL;
   return ours ? mesa_display(SURFACELESS, NULL, NULL) : mesa_display(platform, native, attributes);
 }
+static unsigned no_config(void *asked, const int *wanted, void **configs, int room, int *count) {
+  return (void)asked, (void)wanted, (void)configs, (void)room, *count = 0, 1;
+}
 static void *address(const char *name) {
   void *found = mesa_address(name);
   if (!strcmp(name, "eglQueryDevicesEXT")) return (void *)query_devices;
   if (!strcmp(name, "eglQueryDeviceStringEXT")) return (void *)device_string;
   if (!strcmp(name, "eglQueryDeviceAttribEXT")) return (void *)device_attribute;
+  if (!strcmp(name, "eglChooseConfig") && !strcmp(setting("STANDIN_EGL", ""), "noconfig")) return (void *)no_config;
   if (found && !strcmp(name, "glGetString")) return mesa_gl = (const unsigned char *(*)(unsigned))found, (void *)gl_string;
   if (found && !strcmp(name, "eglQueryString")) return mesa_egl = (const char *(*)(void *, int))found, (void *)egl_string;
   return found;

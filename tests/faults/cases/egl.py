@@ -273,15 +273,4 @@ CASES = (
         world=NVIDIA.having(files={FRONT: ""}),
         code="EGL219",
     ),
-    Case(
-        id="egl-no-pbuffer",
-        family="EGL",
-        symptom="eglChooseConfig() returned no matching EGL configuration for RGBA8888 D16 ES2 request",
-        cause="the display has no configuration for drawing off screen",
-        world=NVIDIA.having(env={"STANDIN_EGL": "noconfig"}),
-        code="EGL203",
-        twin=LIKE_A_GPU,
-        command=CHECK,
-        verdict="refused",
-    ),
 )

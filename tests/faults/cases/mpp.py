@@ -124,7 +124,7 @@ CASES = (
         cause="0.10.21 has no wheel for Python 3.13",
         world=PLAIN.having(files=matrix(python="3.13", mediapipe="0.10.21")),
         code="MPP403",
-        twin=Twin(PLAIN.having(files=matrix(python="3.13", mediapipe="1.2.2")), "GPU105", "refused"),
+        twin=Twin(PLAIN.having(files=matrix(python="3.11", mediapipe="0.10.21")), "GPU105", "refused"),
         command=VALIDATE,
         verdict="impossible",
     ),

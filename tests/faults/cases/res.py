@@ -117,17 +117,6 @@ CASES = (
         exit=0,
     ),
     Case(
-        id="res-address-space",
-        family="RES",
-        symptom="MemoryError, and other errors at random, on the batch system's nodes",
-        cause="ulimit -v leaves less address space than MediaPipe's threads reserve",
-        world=PLAIN.having(prefix=("prlimit", "--as=1200000000")),
-        code="RES601",
-        twin=REFUSED,
-        command=CHECK,
-        verdict="crashed",
-    ),
-    Case(
         id="res-small-container",
         family="RES",
         symptom="Killed, in the container only",

@@ -2,8 +2,11 @@
  *
  *   STANDIN_CUINIT   what cuInit returns, default 0; "hang" never comes back, "segfault" does not either
  *
- * Like the real one it finds no GPU where CUDA_VISIBLE_DEVICES names none.
+ * Like the real one it finds no GPU where CUDA_VISIBLE_DEVICES names none, and as part of a forward-compatibility
+ * package, in a folder called compat, it serves no GeForce.
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +19,9 @@ int cuInit(unsigned flags) {
   if (wanted && !strcmp(wanted, "segfault")) raise(SIGSEGV);
   const char *visible = getenv("CUDA_VISIBLE_DEVICES");
   if (visible && (!*visible || *visible == '-')) return 100;
+  const char *name = getenv("STANDIN_NAME");
+  Dl_info own;
+  if (name && strstr(name, "GeForce") && dladdr((void *)cuInit, &own) && strstr(own.dli_fname, "/compat/")) return 804;
   return wanted ? atoi(wanted) : 0;
 }
 int cuDriverGetVersion(int *version) { return *version = 12080, 0; }

@@ -3,8 +3,7 @@
  * that it stands on are not beside it; and like the real one it asks the display server that DISPLAY names.
  *
  *   STANDIN_EGL        what goes wrong as soon as an EGL call loads it: segfault, kill, hang, exit, stdout;
- *                      "abstain" refuses every display, "trust" gives one without a look at the driver,
- *                      "noconfig" has no configuration for off-screen drawing
+ *                      "abstain" refuses every display, "trust" gives one without a look at the driver
  *   STANDIN_MIG, STANDIN_LOST, STANDIN_GPUS   as NVML's: a GPU in MIG mode, a lost one or none gives no display
  *   STANDIN_RENDERER   its GL_RENDERER, default NVIDIA H200/PCIe/SSE2; "honest" tells Mesa's
  *   STANDIN_GL         its GL_VERSION, default OpenGL ES 3.2 NVIDIA 570.124.06
@@ -90,15 +89,11 @@ static void *display(unsigned platform, void *native, const intptr_t *attributes
   if (strcmp(setting("STANDIN_EGL", ""), "trust") && !driver_fits()) return NULL;
   return ours ? mesa_display(SURFACELESS, NULL, NULL) : mesa_display(platform, native, attributes);
 }
-static unsigned no_config(void *asked, const int *wanted, void **configs, int room, int *count) {
-  return (void)asked, (void)wanted, (void)configs, (void)room, *count = 0, 1;
-}
 static void *address(const char *name) {
   void *found = mesa_address(name);
   if (!strcmp(name, "eglQueryDevicesEXT")) return (void *)query_devices;
   if (!strcmp(name, "eglQueryDeviceStringEXT")) return (void *)device_string;
   if (!strcmp(name, "eglQueryDeviceAttribEXT")) return (void *)device_attribute;
-  if (!strcmp(name, "eglChooseConfig") && !strcmp(setting("STANDIN_EGL", ""), "noconfig")) return (void *)no_config;
   if (found && !strcmp(name, "glGetString")) return mesa_gl = (const unsigned char *(*)(unsigned))found, (void *)gl_string;
   if (found && !strcmp(name, "eglQueryString")) return mesa_egl = (const char *(*)(void *, int))found, (void *)egl_string;
   return found;

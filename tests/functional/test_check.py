@@ -63,10 +63,15 @@ def tree(folder: Path) -> dict[str, tuple[int, int, int]]:
 
 @pytest.mark.network
 @pytest.mark.software_gl
-def test_an_environment_is_refused_where_a_cell_of_the_same_version_is(
+def test_an_environment_is_refused_where_a_cell_of_the_same_version_is_and_nothing_is_written_in_it(
     envcheck: Command, pythons: Mapping[str, Path]
 ) -> None:
-    ran = envcheck("check", "--python", str(pythons["1.2.2"]))
+    """Not even compiled modules, though none are there before and the user's Python would write them."""
+    folder = pythons["1.2.2"].parents[1]
+    for compiled in folder.rglob("__pycache__"):
+        shutil.rmtree(compiled)
+    before = tree(folder)
+    ran = envcheck("check", "--python", str(pythons["1.2.2"]), env={"PYTHONDONTWRITEBYTECODE": ""})
     (cell,) = ran.results["cells"]
 
     assert (ran.code, cell["id"], cell["verdict"]) == (1, NEWEST, "refused")
@@ -76,6 +81,7 @@ def test_an_environment_is_refused_where_a_cell_of_the_same_version_is(
     assert (ran.out / "junit.xml").is_file()
     assert (ran.out / "report.md").is_file()
     assert (ran.out / "evidence" / f"{NEWEST}.json").is_file()
+    assert tree(folder) == before
 
 
 @pytest.mark.network
@@ -96,44 +102,21 @@ def test_a_prefix_is_emulated_where_software_gl_serves_it_and_may_be_expected_so
 
 @pytest.mark.network
 @pytest.mark.software_gl
-def test_nothing_is_written_in_the_environment(envcheck: Command, pythons: Mapping[str, Path]) -> None:
-    """Not even compiled modules, though none are there before and the user's Python would write them."""
-    folder = pythons["1.2.2"].parents[1]
-    for compiled in folder.rglob("__pycache__"):
-        shutil.rmtree(compiled)
-    before = tree(folder)
-    ran = envcheck("check", "--prefix", str(folder), env={"PYTHONDONTWRITEBYTECODE": ""})
-
-    assert ran.code == 1
-    assert tree(folder) == before
-
-
-@pytest.mark.network
-@pytest.mark.software_gl
-def test_packages_that_an_environment_takes_from_elsewhere_count_as_its_own(
+def test_an_environment_is_activated_and_packages_that_it_takes_from_elsewhere_count_as_its_own(
     envcheck: Command, pythons: Mapping[str, Path], tmp_path: Path
 ) -> None:
-    """As with `venv --system-site-packages`."""
+    """As with `venv --system-site-packages`; behind an interpreter that starts in its activated environment only."""
     real = pythons["1.2.2"]
     subprocess.run([real, "-m", "venv", "--without-pip", tmp_path / "layered"], check=True, timeout=120)
     (site,) = (tmp_path / "layered" / "lib").glob("python3.11/site-packages")
     (packages,) = (real.parents[1] / "lib").glob("python3.11/site-packages")
     (site / "below.pth").write_text(f"{packages}\n", encoding="utf-8")
-    ran = envcheck("check", "--prefix", str(tmp_path / "layered"))
-
-    assert (ran.results["cells"][0]["id"], ran.results["summary"]) == (NEWEST, {"refused": 1})
-
-
-@pytest.mark.network
-@pytest.mark.software_gl
-def test_an_interpreter_that_needs_its_conda_environment_activated_is_given_it(
-    envcheck: Command, pythons: Mapping[str, Path], tmp_path: Path
-) -> None:
     (tmp_path / "conda" / "conda-meta").mkdir(parents=True)
-    wrapper(tmp_path / "conda" / "bin", f'[ "$CONDA_PREFIX" = "{tmp_path}/conda" ] && exec {pythons["1.2.2"]} "$@"')
+    inner = tmp_path / "layered" / "bin" / "python"
+    wrapper(tmp_path / "conda" / "bin", f'[ "$CONDA_PREFIX" = "{tmp_path}/conda" ] && exec {inner} "$@"')
     ran = envcheck("check", "--prefix", str(tmp_path / "conda"))
 
-    assert ran.results["summary"] == {"refused": 1}
+    assert (ran.results["cells"][0]["id"], ran.results["summary"]) == (NEWEST, {"refused": 1})
 
 
 # --- environments that are broken -------------------------------------------------------------------------------

@@ -49,42 +49,42 @@ def shell(command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[by
     )
 
 
+@pytest.fixture(scope="module")
+def here(envcheck: Command) -> dict[str, Any]:
+    """What doctor says of this machine to a user who names nothing."""
+    return asked(envcheck, env={"VIRTUAL_ENV": "", "CONDA_PREFIX": ""})
+
+
 # --- what it says -----------------------------------------------------------------------------------------------
 
 
-def test_the_json_has_host_findings_and_what_was_asked(envcheck: Command) -> None:
-    document = asked(envcheck)
-
-    assert document["schema"] == "envcheck.doctor/1"
-    assert document["host"]["platform"] == sys.platform
-    assert isinstance(document["findings"], list)
-    for finding in document["findings"]:
+def test_the_json_has_host_findings_and_what_was_asked(here: Mapping[str, Any]) -> None:
+    assert here["schema"] == "envcheck.doctor/1"
+    assert here["host"]["platform"] == sys.platform
+    assert isinstance(here["findings"], list)
+    for finding in here["findings"]:
         assert set(finding) == {"code", "status", "summary", "because", "remedy", "url"}
-    assert document["facts"]["kind"] == "facts"
-    assert {"gl", "cuda_driver", "python", "chosen"} <= set(document)
+    assert here["facts"]["kind"] == "facts"
+    assert {"gl", "cuda_driver", "python", "chosen"} <= set(here)
 
 
 @pytest.mark.software_gl
-def test_gl_is_asked_as_mediapipe_asks_it(envcheck: Command) -> None:
-    assert asked(envcheck)["gl"]["path"] == "device"
+def test_gl_is_asked_as_mediapipe_asks_it(envcheck: Command, here: Mapping[str, Any]) -> None:
+    assert here["gl"]["path"] == "device"
     assert asked(envcheck, env={"EGL_PLATFORM": "surfaceless"})["gl"]["path"] == "default"
 
 
-def test_without_a_driver_the_missing_driver_is_the_root_cause(envcheck: Command) -> None:
-    document = asked(envcheck)
-    if document["host"]["nvml"].get("kind") == "nvml":
+def test_without_a_driver_the_missing_driver_is_the_root_cause_and_nothing_is_left_behind(
+    envcheck: Command, here: Mapping[str, Any], tmp_path: Path
+) -> None:
+    if here["host"]["nvml"].get("kind") == "nvml":
         pytest.skip("this machine has an NVIDIA driver; the case needs one without")
-    ran = envcheck("doctor")
+    ran = envcheck("doctor", cwd=tmp_path)
 
-    assert document["findings"][0]["code"] == "GPU105"
+    assert here["findings"][0]["code"] == "GPU105"
     assert ran.code == 1
     assert ran.stdout.startswith("GPU105  no NVIDIA driver answers here\n")
     assert "MediaPipe does not use CUDA" in ran.stdout
-
-
-def test_it_leaves_nothing_behind(envcheck: Command, tmp_path: Path) -> None:
-    envcheck("doctor", cwd=tmp_path)
-
     assert list(tmp_path.iterdir()) == []
 
 
@@ -116,18 +116,14 @@ def test_the_active_environment_is_asked_and_a_named_one_goes_first(envcheck: Co
     assert asked(envcheck, "--prefix", str(venv))["python"] == str(venv / "bin" / "python")
 
 
-def test_an_environment_without_mediapipe_is_told_so_where_somebody_named_it(envcheck: Command, venv: Path) -> None:
-    codes = [finding["code"] for finding in asked(envcheck, "--python", str(venv / "bin" / "python"))["findings"]]
-    unnamed = [finding["code"] for finding in asked(envcheck, env={"VIRTUAL_ENV": ""})["findings"]]
-
-    assert "MPP413" in codes
-    assert "MPP413" not in unnamed
-
-
-def test_nothing_is_written_in_the_environment(envcheck: Command, venv: Path) -> None:
+def test_an_environment_without_mediapipe_is_told_so_where_somebody_named_it_and_stays_as_it_is(
+    envcheck: Command, here: Mapping[str, Any], venv: Path
+) -> None:
     before = sorted(venv.rglob("*"))
-    envcheck("doctor", "--python", str(venv / "bin" / "python"), env={"PYTHONDONTWRITEBYTECODE": ""})
+    named = asked(envcheck, "--python", str(venv / "bin" / "python"), env={"PYTHONDONTWRITEBYTECODE": ""})
 
+    assert "MPP413" in [finding["code"] for finding in named["findings"]]
+    assert "MPP413" not in [finding["code"] for finding in here["findings"]]
     assert sorted(venv.rglob("*")) == before
 
 

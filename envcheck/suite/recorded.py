@@ -109,6 +109,23 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"envcheck: recorded cells: {len(config.stash[CELLS])}"
 
 
+def nothing_ran(config: pytest.Config) -> bool:
+    """No recorded cell is one that a host here can reach; so every test that asks for one is skipped."""
+    return all(cell.result.verdict is Verdict.UNREACHABLE for cell in config.stash[CELLS])
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Skipped throughout is not passed."""
+    if exitstatus == pytest.ExitCode.OK and nothing_ran(session.config):
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Why a run without a failure is none that passed."""
+    if nothing_ran(config):
+        terminalreporter.write_line("envcheck: nothing ran: no recorded cell is one that a host here can reach")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per cell for whoever needs a cell."""
     if "recorded_cell" in metafunc.fixturenames:

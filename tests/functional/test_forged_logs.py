@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.conftest import Command
+from tests.functional.conftest import Command, PythonWith
 
 pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(900)]
 
@@ -39,19 +39,16 @@ SHUT = "import os\nos.dup2(os.open(os.devnull, os.O_WRONLY), 2)\n"
 
 
 @pytest.fixture(scope="module")
-def customised(
-    envcheck: Command, matrix_of: MatrixOf, cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, str], str]:
+def customised(python_with: PythonWith, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
     """The interpreter of an environment with this MediaPipe, and a sitecustomize of its own."""
 
     def make(version: str, code: str) -> str:
-        envcheck("validate", "--no-preflight", "--matrix", str(matrix_of(version)), env=SURFACELESS)
-        info, *_ = (cache / "environments").glob(f"*/venv/lib/python3.11/site-packages/mediapipe-{version}.dist-info")
+        base = Path(python_with(version)[0])
         folder = tmp_path_factory.mktemp("customised")
-        base = info.parents[3] / "bin" / "python"
         subprocess.run([str(base), "-m", "venv", "--without-pip", str(folder)], check=True)
+        (real,) = base.parents[1].glob("lib/python3*/site-packages")
         (packages,) = folder.glob("lib/python3*/site-packages")
-        (packages / "real.pth").write_text(f"{info.parent}\n", encoding="utf-8")
+        (packages / "real.pth").write_text(f"{real}\n", encoding="utf-8")
         (packages / "sitecustomize.py").write_text(code, encoding="utf-8")
         return str(folder / "bin" / "python")
 
@@ -63,7 +60,9 @@ def says(cell: dict[str, Any]) -> dict[str, str]:
 
 
 def checked(envcheck: Command, python: str) -> dict[str, Any]:
-    (cell,) = envcheck("check", "--python", python, env=SURFACELESS).results["cells"]
+    """With a threshold that no CPU reaches against itself, so that the interval is clear of it at the first look."""
+    ran = envcheck("check", "--python", python, "--min-speedup", "5", env=SURFACELESS)
+    (cell,) = ran.results["cells"]
     return dict(cell)
 
 
@@ -103,18 +102,9 @@ def test_a_log_that_is_shut_off_does_not_blind_the_other_witnesses(
     assert (worker["looked_from"], worker["pid"]) == ("outside", worker["inner_pid"])
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"GLOG_vmodule": "inference_calculator=0,inference_*=0", "GLOG_logtostderr": "0", "GLOG_stderrthreshold": "3"},
-        {"GLOG_v": "3", "GLOG_vmodule": "*=3"},
-    ],
-    ids=["turned down", "turned up"],
-)
-def test_the_users_own_log_settings_do_not_silence_the_calculators(
-    envcheck: Command, matrix_of: MatrixOf, variables: dict[str, str]
-) -> None:
-    ran = envcheck("validate", "--matrix", str(matrix_of("0.10.21", "0.10.35")), env=SURFACELESS | variables)
+def test_the_users_own_log_settings_do_not_drown_the_calculators(envcheck: Command, matrix_of: MatrixOf) -> None:
+    loud = {"GLOG_v": "3", "GLOG_vmodule": "*=3"}
+    ran = envcheck("validate", "--matrix", str(matrix_of("0.10.21", "0.10.35")), env=SURFACELESS | loud)
 
     for version in ("0.10.21", "0.10.35"):
         assert says(ran.cell(version))["calculators"] == "gl"

@@ -20,7 +20,8 @@ from envcheck.model import Frames, Gate, ModelFile, Status, Verdict, Workload
 from envcheck.workload.motion import FrameSet
 from tests.golden import as_if_seen
 
-DEADLINE_S = 4.0
+DEADLINE_S, SHORT_S = 6.0, 2.0
+"""For answers that must come, and for those that are waited for in vain."""
 
 FAKE = """
 import json, os, random, sys, time
@@ -92,7 +93,7 @@ def python(tmp_path: Path) -> str:
     return str(path)
 
 
-def run_with(python: str, mode: str, seed: int = 0) -> tuple[Verdict, str]:
+def run_with(python: str, mode: str, seed: int = 0, deadline_s: float = SHORT_S) -> tuple[Verdict, str]:
     """The verdict of a cell whose interpreter this is, on a machine that looks perfect otherwise, and why."""
     accelerated = as_if_seen("accelerated")
     frames = FrameSet(
@@ -103,7 +104,7 @@ def run_with(python: str, mode: str, seed: int = 0) -> tuple[Verdict, str]:
     )
     material = Material(model=b"model", frames=frames, workload=Workload())
     env = {**os.environ, "FAKE_MODE": mode, "FAKE_SEED": str(seed)}
-    setting = Setting(accelerated.host, Gate(), material, ModelFile(name="x", sha256="0"), env, DEADLINE_S)
+    setting = Setting(accelerated.host, Gate(), material, ModelFile(name="x", sha256="0"), env, deadline_s)
     evidence = observe_cell(accelerated.cell, accelerated.foresight, setting, accelerated.build, [python])
     judgement = judge(evidence)
     return judgement.verdict, judgement.because
@@ -132,7 +133,7 @@ def test_a_worker_whose_answers_go_wrong_is_crashed_in_time(python: str, mode: s
 
 def test_the_same_worker_with_right_answers_did_not_crash_and_does_not_pass(python: str) -> None:
     """It maps no driver, opens no device and makes no GL context: there is no proof of anything."""
-    verdict, _ = run_with(python, "right")
+    verdict, _ = run_with(python, "right", deadline_s=DEADLINE_S)
 
     assert verdict is not Verdict.CRASHED
     assert verdict.status is not Status.PASS

@@ -321,6 +321,14 @@ def test_a_measurement_that_was_not_made_fails_with_a_sentence_and_a_slow_one_by
     assert "not timed" not in ran.message("test_my_latency[venv-py3.11-mp0.10.35]")
 
 
+def test_a_users_pytest_that_skips_every_cell_does_not_end_well(tmp_path: Path, mine: Path) -> None:
+    ran = user_pytest(mine, f"--envcheck-results={published(tmp_path, 'unreachable')}")
+
+    assert set(ran.outcomes.values()) == {"skipped"}
+    assert ran.code == 5
+    assert "nothing ran: no recorded cell is one that a host here can reach" in ran.text
+
+
 def test_an_ordinary_pytest_run_does_not_notice_that_envcheck_is_installed(tmp_path: Path) -> None:
     (tmp_path / "test_plain.py").write_text(
         "import sys\n\n\ndef test_plain():\n"

@@ -11,7 +11,7 @@ MEASURED_BY_OTHERS = "https://github.com/google-ai-edge/mediapipe/issues/5742"
 RULES = (
     Rule(
         code="BEN501",
-        title="hardware GPU proven, landmarks agree, faster than the CPU",
+        title="hardware GPU proven, landmarks agree, speed-up above the threshold",
         see=on_verdict(Verdict.ACCELERATED),
         because="Independent witnesses agree, and the whole interval of the speed-up lies above the threshold.",
         remedy="Nothing to do. Keep this check in front of your deployment: drivers and images change.",

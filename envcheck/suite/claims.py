@@ -38,7 +38,7 @@ class Claim(Enum):
     HARDWARE = "the GPU is hardware"
     ON_GPU = "inference ran on the GPU"
     AGREE = "the landmarks of GPU and CPU agree"
-    FASTER = "the GPU is faster than the CPU"
+    FASTER = "the GPU is faster than the CPU by as much as was asked for"
 
 
 ORDER = tuple(Claim)

@@ -420,6 +420,9 @@ class Bench(Record, frozen=True):
     cpu: Timing | None = None
     gpu: Timing | None = None
     speedup: Speedup | None = None
+    """Of the medians."""
+    speedup_p95: Speedup | None = None
+    """Of the 95th percentiles: the slow frames, which a user notices."""
 
 
 class ModelFile(Record, frozen=True):

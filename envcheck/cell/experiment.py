@@ -1,38 +1,39 @@
 """The experiment: two workers, both alive, driven in alternating blocks over the same frames.
 
-First a period of the workload on both, untimed for the verdict, where landmarks are compared and shaders compile; then
-pairs of timed blocks, CPU first in one pair and GPU first in the next. The number of frames in a block is chosen once
-from the warm-up; the number of pairs is fixed per look, and the confidence of a look allows for all of them.
+First a period of the workload on both, untimed for the verdict, where landmarks are compared and shaders compile; it
+goes on until both are seen to be steady. Then pairs of timed blocks, CPU first in one pair and GPU first in the next.
+Blocks are short, so that what slows the machine down falls on both sides of a pair. The interval is looked at after
+twelve pairs and whenever their number has doubled, and the confidence of a look allows for all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
 from envcheck import stats
-from envcheck.cell.window import Sample, Windows
+from envcheck.cell.window import MOST, WINDOW_MS, Sample, Windows
 from envcheck.cell.worker import Worker
 from envcheck.judge.parity import INDICES
 from envcheck.model import Block, Gate, GpuSample, Landmarks, Says, Unread
 from envcheck.probes import nativelog, renderer
+from envcheck.steady import steady_after
 
 WARMUP_STEP = 10
 """Frames between two looks at the clock during warm-up."""
 WARMUP_BUDGET_MS = 5000.0
-"""Warm-up ends after a whole period, or after this time in the slower worker, but not before WARMUP_MIN frames."""
-WARMUP_MIN = 20
+"""Warm-up ends after this time in the slower worker, steady or not, but not before WARMUP_MIN frames."""
+WARMUP_MIN, WARMUP_MIN_MS = 20, 300.0
+"""Frames before warm-up may end, and time in the faster worker: a GPU takes that long to raise its clocks."""
 LANDMARK_FRAMES = 12
-"""Frames whose landmarks are kept in the evidence, spread over the warm-up."""
-LOOKS = (16, 32, 64)
-"""Pairs after which the interval is looked at."""
+"""Frames whose landmarks are kept in the evidence, spread over the first period of the warm-up."""
 HOPELESS_PAIRS = 8
 """Pairs where no speed-up can change the verdict: enough for a number, no more."""
-TARGET_SHARE = 0.2
-"""Share of the gate's time budget that the first look may take."""
-BLOCK_FRAMES = (3, 60)
+PAIR_MS = 200.0
+"""About how long a pair takes: two looks, 24 pairs, are over within five seconds."""
+BLOCK_FRAMES = (2, 60)
 """Fewest and most frames of a block."""
 ALONE_BLOCKS, ALONE_MS = 5, 1000.0
 """Blocks of a worker that is timed alone, and about how long all of them take."""
@@ -48,13 +49,14 @@ class Design:
 
 
 def warm_up(cpu: Worker, gpu: Worker, period: int) -> bool:
-    """Run up to one period on both workers, keeping landmarks. False where a worker failed."""
+    """Run both workers until they are steady, keeping landmarks of one period. False where a worker failed."""
     landmarks: dict[str, list[Landmarks]] = {"CPU": [], "GPU": []}
     spent_ms = {"CPU": 0.0, "GPU": 0.0}
-    for first in range(0, period, WARMUP_STEP):
-        count = min(WARMUP_STEP, period - first)
+    first = 0
+    while not warm_enough((cpu.warmup, gpu.warmup), (spent_ms["CPU"], spent_ms["GPU"]), period):
+        count = min(WARMUP_STEP, period - first % period)
         for worker in (cpu, gpu):
-            worker.ask(first, count, points=INDICES)
+            worker.ask(first, count, points=INDICES if first < period else None)
             ran = worker.finish()
             if ran is None:
                 return False
@@ -62,11 +64,20 @@ def warm_up(cpu: Worker, gpu: Worker, period: int) -> bool:
             worker.pace_ms = worker.wall_ms / count
             spent_ms[worker.delegate] += worker.wall_ms
             landmarks[worker.delegate] += ran.landmarks
-        if first + WARMUP_STEP >= WARMUP_MIN and max(spent_ms.values()) > WARMUP_BUDGET_MS:
-            break
+        first += count
     for worker in (cpu, gpu):
         worker.landmarks = thinned(landmarks[worker.delegate])
     return True
+
+
+def warm_enough(series: Sequence[Sequence[float]], spent_ms: Sequence[float], period: int) -> bool:
+    """True where a period is over and every series has become steady, or where the time for it has run out."""
+    done = min(len(times) for times in series)
+    if done < WARMUP_MIN:
+        return False
+    if max(spent_ms) > WARMUP_BUDGET_MS:
+        return True
+    return done >= period and min(spent_ms) >= WARMUP_MIN_MS and all(steady_after(one) is not None for one in series)
 
 
 def thinned(landmarks: list[Landmarks]) -> list[Landmarks]:
@@ -76,17 +87,15 @@ def thinned(landmarks: list[Landmarks]) -> list[Landmarks]:
 
 
 def design(cpu: Worker, gpu: Worker, gate: Gate) -> Design:
-    """Blocks as long as the budget allows, from the times of the end of the warm-up, by the slower of the two clocks.
+    """Blocks of PAIR_MS, from the times of the end of the warm-up, by the slower of the two clocks.
 
     The worker's clock leaves out what is around a frame; a clock that lies must not make us wait.
     """
     pair_ms = sum(max(median(worker.warmup[-WARMUP_STEP:]), worker.pace_ms) for worker in (cpu, gpu))
-    lost = hopeless(gpu)
-    looks = (HOPELESS_PAIRS,) if lost else LOOKS
-    budget_ms = gate.max_seconds * 1e3 * (TARGET_SHARE / 4 if lost else TARGET_SHARE)
-    frames = frames_within(budget_ms / looks[0], pair_ms)
-    affordable = tuple(pairs for pairs in looks if pairs * frames * pair_ms <= gate.max_seconds * 1e3)
-    return Design(frames, affordable or looks[:1], stats.per_look(gate.confidence, len(affordable or looks[:1])))
+    frames = frames_within(PAIR_MS, pair_ms)
+    most = max(stats.MIN_PAIRS, int(gate.max_seconds * 1e3 / (frames * pair_ms)))
+    looks = stats.looks(min(HOPELESS_PAIRS, most) if hopeless(gpu) else most)
+    return Design(frames, looks, stats.per_look(gate.confidence, len(looks)))
 
 
 def frames_within(budget_ms: float, frame_ms: float) -> int:
@@ -103,20 +112,26 @@ def hopeless(gpu: Worker) -> bool:
     return on_cpu or (line is not None and renderer.classify(line.renderer, line.version) is Says.SOFTWARE)
 
 
-def measure(
-    cpu: Worker, gpu: Worker, gate: Gate, plan: Design, windows: Windows, progress: Callable[[str], None]
-) -> None:
-    """Timed pairs until the interval is clear of the threshold, the last look is over, or a worker failed."""
+def measure(cpu: Worker, gpu: Worker, gate: Gate, plan: Design, progress: Callable[[str], None]) -> None:
+    """Timed pairs until the interval is clear of the threshold, the time is over, or a worker failed.
+
+    Where the machine has become slower than it was during the warm-up, the last look comes before its turn.
+    """
+    left_ms = gate.max_seconds * 1e3
     for pair in range(plan.looks[-1]):
         order = (cpu, gpu) if pair % 2 == 0 else (gpu, cpu)
-        if not all(windows.around(one.delegate, partial(timed_block, one, pair, plan.frames)) for one in order):
-            return
+        for worker in order:
+            if not timed_block(worker, pair, plan.frames):
+                return
+            left_ms -= worker.wall_ms
         done = pair + 1
         if done in plan.looks:
-            found = stats.speedup(stats.log_ratios(cpu.blocks, gpu.blocks), plan.confidence)
+            found = stats.speedup(cpu.blocks, gpu.blocks, plan.confidence)
             if stats.settled(found, gate.min_speedup):
                 return
-        if done % 4 == 0:
+        if left_ms <= 0 and done >= stats.MIN_PAIRS:
+            return
+        if done % stats.FIRST_LOOK == 0:
             progress(f"timing: {done} of up to {plan.looks[-1]} pairs of blocks")
 
 
@@ -142,6 +157,24 @@ def time_alone(worker: Worker) -> None:
     for number in range(ALONE_BLOCKS):
         if not timed_block(worker, number, frames):
             return
+
+
+def watch_gpus(cpu: Worker, gpu: Worker, windows: Windows) -> bool:
+    """NVML's counters while only one of the workers works, in turn. False where a worker failed.
+
+    Windows of their own, because the counters are too slow for blocks. Where NVML says nothing it costs no time.
+    """
+    for worker in (cpu, gpu) * (MOST // 2):
+        frames = frames_within(WINDOW_MS, worker.pace_ms)
+        if windows.wanted and not windows.around(worker.delegate, partial(unnoted, worker, frames)):
+            return False
+    return True
+
+
+def unnoted(worker: Worker, frames: int) -> bool:
+    """Frames of one worker whose times belong to no block."""
+    worker.ask(0, frames)
+    return worker.finish() is not None
 
 
 def look_at(worker: Worker, frames: int, sample: Sample) -> tuple[GpuSample, ...] | Unread:

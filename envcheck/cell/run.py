@@ -10,7 +10,7 @@ from statistics import median
 
 from msgspec.structs import replace
 
-from envcheck.cell.experiment import design, look_at, measure, time_alone, warm_up
+from envcheck.cell.experiment import design, look_at, measure, time_alone, warm_up, watch_gpus
 from envcheck.cell.glprobe import observe_gl
 from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_cuda_driver, observe_facts
 from envcheck.cell.window import Windows
@@ -108,11 +108,15 @@ def drive(
     facts: dict[str, object] = {"nvml_working": look_at(gpu, frames_for(gpu), sampler.sample)}
     if not (cpu.alive and gpu.alive):
         return facts
+    windows = Windows(sampler.sample)
+    going = watch_gpus(cpu, gpu, windows)
+    facts["nvml_windows"] = windows.seen()
+    if not going:
+        return facts
     plan = design(cpu, gpu, setting.gate)
     progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
-    windows = Windows(sampler.sample)
-    measure(cpu, gpu, setting.gate, plan, windows, progress)
-    return facts | {"confidence_used": plan.confidence, "nvml_windows": windows.seen()}
+    measure(cpu, gpu, setting.gate, plan, progress)
+    return facts | {"confidence_used": plan.confidence}
 
 
 def frames_for(worker: Worker) -> int:

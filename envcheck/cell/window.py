@@ -1,7 +1,4 @@
-"""NVML before and after timed blocks: what the GPU did while the GPU worker worked, and while the CPU worker did.
-
-The windows are the timed blocks themselves, so that they cost two questions to NVML each and no time of their own.
-"""
+"""NVML before and after: what the GPU did while the GPU worker worked, and while the CPU worker did."""
 
 from __future__ import annotations
 
@@ -13,8 +10,10 @@ from envcheck.model import GpuChange, GpuSample, NvmlWindow, Unread
 
 Sample = Callable[[], tuple[GpuSample, ...] | Unread]
 
-MOST = 8
-"""Windows that are kept: four of each worker."""
+MOST = 4
+"""Windows that are kept: two of each worker."""
+WINDOW_MS = 250.0
+"""How long a window is; NVML's counters move up to every 100 ms."""
 
 
 @dataclass
@@ -25,18 +24,27 @@ class Windows:
     kept: list[NvmlWindow] = field(default_factory=list)
     unread: Unread | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """True while more windows would tell more."""
+        return self.unread is None and len(self.kept) < MOST
+
     def around(self, worker: str, work: Callable[[], bool]) -> bool:
-        """Do `work`, which keeps only `worker` busy, and what it returns; with NVML asked before and after."""
-        if self.unread is not None or len(self.kept) >= MOST:
-            return work()
+        """Do `work`, which keeps only `worker` busy, and what it returns; with NVML asked before and after.
+
+        Where NVML says nothing, there is nothing to do.
+        """
         before = self.sample()
+        if isinstance(before, Unread):
+            self.unread = before
+            return True
         begun = time.perf_counter()
         done = work()
         seconds = round(time.perf_counter() - begun, 4)
-        after = before if isinstance(before, Unread) else self.sample()
+        after = self.sample()
         if isinstance(after, Unread):
             self.unread = after
-        elif not isinstance(before, Unread):
+        else:
             self.kept.append(NvmlWindow(worker=worker, seconds=seconds, gpus=changes(before, after)))
         return done
 

@@ -170,6 +170,8 @@ class GpuSample(Record, frozen=True):
     energy_mj: int | Unread
     compute: tuple[GpuProcess, ...] | Unread
     graphics: tuple[GpuProcess, ...] | Unread
+    throttle: tuple[str, ...] | Unread = NOT_LOOKED
+    sm_mhz: int | Unread = NOT_LOOKED
 
 
 class GpuChange(Record, frozen=True):
@@ -179,6 +181,9 @@ class GpuChange(Record, frozen=True):
     energy_mj: int | Unread
     utilisation: int | Unread
     memory_used: int | Unread = NOT_LOOKED
+    throttle: tuple[str, ...] | Unread = NOT_LOOKED
+    """Why clocks were held down, as in Gpu; and the clock of the multiprocessors."""
+    sm_mhz: int | Unread = NOT_LOOKED
 
 
 class NvmlWindow(Record, frozen=True):
@@ -187,6 +192,22 @@ class NvmlWindow(Record, frozen=True):
     worker: str
     seconds: float
     gpus: tuple[GpuChange, ...]
+
+
+class Disturbance(Record, frozen=True, tag_field="kind", tag="disturbance"):
+    """Who else was at work during the `seconds` in which blocks were timed, on a machine of so many `cores`.
+
+    `others_cores`: cores that programs other than envcheck and its workers kept busy, on average; `stolen_cores`: those
+    that the hypervisor gave to other machines; `throttled_share`: share of the time in which the quota of our control
+    group held something back, None without such a count; `waited_s`: how long was waited for others before.
+    """
+
+    seconds: float
+    cores: int
+    others_cores: float | Unread
+    stolen_cores: float
+    throttled_share: float | None = None
+    waited_s: float = 0.0
 
 
 class Host(Record, frozen=True):
@@ -464,6 +485,7 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     nvml_working: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_windows: tuple[NvmlWindow, ...] | Unread = NOT_LOOKED
     """Windows in turn: CPU worker, GPU worker, CPU worker, GPU worker."""
+    disturbance: Disturbance | Unread = NOT_LOOKED
     confidence_used: float | None = None
     """Confidence of each look at the interval, corrected for the number of looks."""
     recorded_at: str = ""

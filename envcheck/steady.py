@@ -15,6 +15,7 @@ BATCH = 5
 """Frames of which one median is taken."""
 FEWEST_BATCHES = 8
 """What remains after a cut has at least as many, or it tells nothing."""
+FEWEST_FRAMES = BATCH * FEWEST_BATCHES
 BEGINNING = 0.25
 """Share of the remainder that is its beginning."""
 ALLOWED = 3.0

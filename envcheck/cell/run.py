@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from statistics import median
 
 from msgspec.structs import replace
 
-from envcheck.cell.experiment import design, look_at, measure, time_alone, warm_up, watch_gpus
+from envcheck.cell import surroundings
+from envcheck.cell.experiment import design, hopeless, look_at, measure, time_alone, warm_up, watch_gpus
 from envcheck.cell.glprobe import observe_gl
 from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_cuda_driver, observe_facts
 from envcheck.cell.window import Windows
@@ -113,10 +115,14 @@ def drive(
     facts["nvml_windows"] = windows.seen()
     if not going:
         return facts
+    look = partial(surroundings.read, [worker.started.pid() for worker in (cpu, gpu)])
+    waited_s = 0.0 if hopeless(gpu) else surroundings.wait_for_quiet(look, setting.gate.max_seconds)
     plan = design(cpu, gpu, setting.gate)
     progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
+    before = look()
     measure(cpu, gpu, setting.gate, plan, progress)
-    return facts | {"confidence_used": plan.confidence}
+    disturbance = surroundings.between(before, look(), waited_s)
+    return facts | {"confidence_used": plan.confidence, "disturbance": disturbance}
 
 
 def frames_for(worker: Worker) -> int:

@@ -62,6 +62,8 @@ def changes(before: tuple[GpuSample, ...], after: tuple[GpuSample, ...]) -> tupl
             energy_mj=spent(earlier.get(sample.index, Unread(reason="the GPU came meanwhile")), sample.energy_mj),
             utilisation=sample.utilisation,
             memory_used=sample.memory_used,
+            throttle=sample.throttle,
+            sm_mhz=sample.sm_mhz,
         )
         for sample in after
     )

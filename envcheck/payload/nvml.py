@@ -134,6 +134,8 @@ def sample(nvml):
                 "energy_mj": attempt(lambda d=device: int(nvml.nvmlDeviceGetTotalEnergyConsumption(d))),
                 "compute": attempt(lambda d=device: processes(nvml.nvmlDeviceGetComputeRunningProcesses(d))),
                 "graphics": attempt(lambda d=device: processes(nvml.nvmlDeviceGetGraphicsRunningProcesses(d))),
+                "throttle": attempt(lambda d=device: throttle(nvml, d)),
+                "sm_mhz": attempt(lambda d=device: int(nvml.nvmlDeviceGetClockInfo(d, nvml.NVML_CLOCK_SM))),
             }
         )
     return {"gpus": gpus}

@@ -79,6 +79,11 @@ def measured(case: Case) -> bool:
     return looked_only(case) or case.judgement.verdict in MEASURED
 
 
+def timed(case: Case) -> bool:
+    """Times were taken, and the verdict may rest on them."""
+    return case.judgement.verdict in MEASURED
+
+
 def reached_by_default(case: Case) -> bool:
     """MediaPipe's own EGL request gives a context of NVIDIA's driver."""
     gl = case.evidence.gl

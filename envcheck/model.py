@@ -428,11 +428,40 @@ class Speedup(Record, frozen=True):
 
 
 class Timing(Record, frozen=True):
-    """Per-frame times of one delegate, milliseconds, over `n` frames."""
+    """Per-frame times of one delegate in steady work, milliseconds, over `n` frames."""
 
     median_ms: float
     p95_ms: float
     n: int
+
+
+class Start(Record, frozen=True):
+    """What it took one delegate to get to steady work: creation, the first frame, and how many frames of warm-up, None
+    where their end was not seen."""
+
+    create_ms: float | None = None
+    first_ms: float | None = None
+    warmup_frames: int | None = None
+
+
+class Identity(Record, frozen=True):
+    """On what and with what was measured. None was not known; no GPU is an empty tuple, where NVML does not answer too.
+
+    `cores` are those that may be used, `gpu_mhz` the highest clocks, `model` and `input` SHA-256 of bundle and frames.
+    """
+
+    machine: str
+    workload: str
+    cpu: str | None = None
+    cores: float | None = None
+    governor: str | None = None
+    gpus: tuple[str, ...] = ()
+    gpu_mhz: tuple[int, ...] = ()
+    driver: str | None = None
+    mediapipe: str | None = None
+    python: str | None = None
+    model: str | None = None
+    input: str | None = None
 
 
 class Bench(Record, frozen=True):
@@ -444,6 +473,11 @@ class Bench(Record, frozen=True):
     """Of the medians."""
     speedup_p95: Speedup | None = None
     """Of the 95th percentiles: the slow frames, which a user notices."""
+    cpu_start: Start | None = None
+    gpu_start: Start | None = None
+    baseline: str = ""
+    """What the GPU was compared with."""
+    identity: Identity | None = None
 
 
 class ModelFile(Record, frozen=True):

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from envcheck import stats
 from envcheck.judge import identity, parity
+from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
 from envcheck.model import Bench, Evidence, Judgement, Says, Verdict, Witness, WorkerRun
@@ -53,7 +53,7 @@ FAILED_BUILDS = {
 
 def judge(evidence: Evidence) -> Judgement:
     """The verdict, its reason, the witnesses it rests on and the measured comparison."""
-    bench = stats.bench(evidence.cpu.blocks, evidence.gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
+    bench = bench_of(evidence)
     answer = before_running(evidence) or from_workers(evidence)
     if answer:
         refused = answer[0] is Verdict.REFUSED

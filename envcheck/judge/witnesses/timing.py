@@ -34,15 +34,15 @@ def testify(evidence: Evidence) -> Witness:
 def statement(evidence: Evidence) -> tuple[Says, str]:
     """What the times say, and what they are."""
     cpu, gpu = evidence.cpu, evidence.gpu
-    bench = stats.bench(cpu.blocks, gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
-    if bench is None or bench.speedup is None:
+    speedup = stats.speedup(cpu.blocks, gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
+    if speedup is None:
         return Says.CANNOT_KNOW, "too few pairs of blocks"
-    low, high = bench.speedup.ci95
-    saw = f"CPU time over GPU time {bench.speedup.estimate:.2f} ({low:.2f} to {high:.2f})"
+    low, high = speedup.ci95
+    saw = f"CPU time over GPU time {speedup.estimate:.2f} ({low:.2f} to {high:.2f})"
     if impossible := beyond_the_wall(cpu.blocks + gpu.blocks):
         return Says.CONTRADICTS, f"{saw}; {impossible}"
     by_ours = confirmed(cpu.blocks, gpu.blocks)
-    if low > 1 and by_ours is not None and by_ours < least(bench.speedup.estimate):
+    if low > 1 and by_ours is not None and by_ours < least(speedup.estimate):
         return Says.CONTRADICTS, f"{saw}, but {by_ours:.2f} by envcheck's own clock"
     if SAME[0] <= low and high <= SAME[1] and parity.compare(cpu.landmarks, gpu.landmarks).nme == 0.0:
         return Says.CPU, f"{saw}, with identical landmarks"

@@ -1,0 +1,54 @@
+"""Evidence -> what was measured: times, speed-up, what it was measured against, and on what."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from envcheck import stats
+from envcheck.model import Bench, Evidence, Identity, Start, Unread, WorkerRun
+from envcheck.steady import steady_after
+
+
+def bench_of(evidence: Evidence) -> Bench | None:
+    """The measured comparison of a cell; None where neither delegate was timed."""
+    cpu, gpu = evidence.cpu, evidence.gpu
+    found = stats.bench(cpu.blocks, gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
+    if found is None:
+        return None
+    return replace(
+        found,
+        cpu_start=start_of(cpu),
+        gpu_start=start_of(gpu),
+        baseline=f"FaceLandmarker, CPU delegate, MediaPipe {cpu.mediapipe or 'unknown'}" if found.cpu else "",
+        identity=identity_of(evidence),
+    )
+
+
+def start_of(run: WorkerRun) -> Start | None:
+    """What it took a worker to get to steady work; None where it did not get that far."""
+    if run.first_ms is None:
+        return None
+    return Start(create_ms=run.create_ms, first_ms=run.first_ms, warmup_frames=steady_after(run.warmup_ms))
+
+
+def identity_of(evidence: Evidence) -> Identity:
+    """Everything that has to be alike before two measurements may be compared."""
+    host, workload = evidence.host, evidence.workload
+    nvml = None if isinstance(host.nvml, Unread) else host.nvml
+    resources = None if isinstance(evidence.facts, Unread) else evidence.facts.resources
+    allowed = (host.cores, resources and resources.cores, resources and resources.quota_cores)
+    governor = resources.governor if resources else None
+    return Identity(
+        machine=f"{host.platform} {host.machine}",
+        cpu=host.cpu,
+        cores=min((float(one) for one in allowed if isinstance(one, (int, float))), default=None),
+        governor=governor if isinstance(governor, str) else None,
+        gpus=tuple(gpu.name for gpu in nvml.gpus) if nvml else (),
+        gpu_mhz=tuple(gpu.sm_max_mhz for gpu in nvml.gpus if isinstance(gpu.sm_max_mhz, int)) if nvml else (),
+        driver=nvml.driver if nvml else None,
+        mediapipe=evidence.gpu.mediapipe or evidence.cpu.mediapipe,
+        python=evidence.gpu.python or evidence.cpu.python,
+        model=evidence.model.sha256 if evidence.model else None,
+        input=evidence.frames.sha256 if evidence.frames else None,
+        workload=f"{workload.resolution}, {workload.faces} face{'s' * (workload.faces != 1)}, {workload.mode}",
+    )

@@ -496,6 +496,15 @@ class Frames(Record, frozen=True):
     sha256: str
 
 
+class Shown(Record, frozen=True):
+    """Where the picture lies in a frame: its point (u, v) at x = a u + b v + c, y = d u + e v + f, with `transform`
+    (a, b, c, d, e, f); `present` where its face lies wholly within the frame."""
+
+    frame: int
+    transform: tuple[float, float, float, float, float, float]
+    present: bool
+
+
 class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_only=True):
     """Everything observed for one cell; all that judge, rules, suite and reports may see."""
 
@@ -509,6 +518,8 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     """None where the environment is no image that a user named."""
     model: ModelFile | None = None
     frames: Frames | None = None
+    motion: tuple[Shown, ...] = ()
+    """Of the frames whose landmarks were kept; empty for pictures of the user's own, and for several faces."""
     gl: GlContext | Unread = Unread(reason="not reached")
     cuda: CudaRuntime | Unread = Unread(reason="no CUDA axis in this cell")
     cuda_driver: CudaDriver | Unread = NOT_LOOKED

@@ -18,7 +18,7 @@ from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_cuda_driver
 from envcheck.cell.window import Windows
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.facts import Facts
-from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Unread
+from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Shown, Unread, WorkerRun
 
 LOOK_MS = 200.0
 """About how long the GPU worker works while NVML is asked."""
@@ -58,7 +58,9 @@ def observe_cell(
         if cell.axes.cuda is not None or has_cuda_driver(seen):
             facts["cuda_driver"] = observe_cuda_driver(python, setting.env, setting.deadline_s)
         facts |= run_workers(python, setting, progress)
+        kept = facts["cpu"].landmarks if isinstance(facts["cpu"], WorkerRun) else ()
         facts |= {"model": setting.model, "frames": setting.material.frames.record}
+        facts["motion"] = shown(setting.material, [one.frame for one in kept])
     evidence = Evidence(
         cell=cell,
         host=setting.host,
@@ -68,6 +70,18 @@ def observe_cell(
         recorded_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     return replace(evidence, **facts)
+
+
+def shown(material: Material, frames: Sequence[int]) -> tuple[Shown, ...]:
+    """Where the picture lies in these frames; nothing where it may hold several faces, of which any may be found."""
+    known = material.frames
+    if not known.one_face:
+        return ()
+    rows = [(frame, [float(number) for number in known.transforms[frame].ravel()]) for frame in frames]
+    return tuple(
+        Shown(frame=frame, transform=(a, b, c, d, e, f), present=bool(known.present[frame]))
+        for frame, (a, b, c, d, e, f) in rows
+    )
 
 
 def has_cuda_driver(facts: Facts | Unread) -> bool:

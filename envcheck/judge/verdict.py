@@ -12,7 +12,7 @@
 9. software rasteriser; another GPU                               -> emulated, other-gpu
 10. too few witnesses speak for hardware, or a version is untold  -> unknown
 11. the CUDA that the cell names is not there                     -> broken
-12. landmarks differ                                              -> wrong
+12. landmarks differ, or do not follow the face                   -> wrong
 13. the interval of the speed-up                                  -> accelerated, slower, inconclusive, unknown
 """
 
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from envcheck.judge import identity, parity
+from envcheck.judge import identity, motion, parity
 from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
@@ -217,8 +217,18 @@ def from_landmarks(evidence: Evidence) -> Answer | None:
     if seen.agrees is None:
         return Verdict.UNKNOWN, parity.untold(seen)
     if seen.agrees:
-        return None
+        return from_motion(evidence)
     return Verdict.WRONG, parity.difference(seen)
+
+
+def from_motion(evidence: Evidence) -> Answer | None:
+    """Landmarks that agree with each other have to follow the face as well."""
+    for run in (evidence.gpu, evidence.cpu):
+        astray = motion.strays(run.landmarks, evidence.motion)
+        if astray is not None and astray > motion.TOLERANCE:
+            text = f"the {run.delegate} delegate's landmarks do not follow the face: off by {astray:.2f}"
+            return Verdict.WRONG, f"{text} of the eye distance, above {motion.TOLERANCE}"
+    return None
 
 
 def from_faces(evidence: Evidence) -> Answer | None:

@@ -58,6 +58,9 @@ class FrameSet:
     transforms: npt.NDArray[np.float64]
     present: npt.NDArray[np.bool_]
     record: Frames
+    one_face: bool = False
+    """A picture in which there is one face: what is found in any frame is at the same place of the picture. Of the
+    user's own pictures nobody knows it."""
 
 
 def build_frames(workload: Workload, count: int = 60) -> FrameSet:
@@ -107,7 +110,7 @@ def portrait_sequence(resolution: str, faces: int = 1, count: int = 60) -> Frame
         for face in range(faces):
             left, top = face % columns * tile[0], face // columns * tile[1]
             frames[index, top : top + tile[1], left : left + tile[0]] = view
-    return _frame_set(frames, transforms, visible(FACE_BOX, transforms, tile), PORTRAIT)
+    return _frame_set(frames, transforms, visible(FACE_BOX, transforms, tile), PORTRAIT, one_face=faces == 1)
 
 
 def sequence_from(
@@ -197,10 +200,15 @@ def _portrait() -> Image.Image:
 
 
 def _frame_set(
-    frames: npt.NDArray[np.uint8], transforms: npt.NDArray[np.float64], present: npt.NDArray[np.bool_], name: str
+    frames: npt.NDArray[np.uint8],
+    transforms: npt.NDArray[np.float64],
+    present: npt.NDArray[np.bool_],
+    name: str,
+    *,
+    one_face: bool = False,
 ) -> FrameSet:
     count, height, width, _ = frames.shape
     for array in (frames, transforms, present):
         array.setflags(write=False)
     digest = hashlib.sha256(frames.data).hexdigest()
-    return FrameSet(frames, transforms, present, Frames(name, f"{width}x{height}", count, digest))
+    return FrameSet(frames, transforms, present, Frames(name, f"{width}x{height}", count, digest), one_face)

@@ -36,7 +36,7 @@ REPORTS = ("junit.xml", "report.md", "report.html")
 WHERE_EVIDENCE_IS = "Name a folder that `envcheck validate --out` wrote, its evidence folder, or one evidence file."
 
 MAX_BYTES = 64 * 1024 * 1024
-"""A larger file is no evidence: a cell with the longest log and 64 pairs of blocks takes less than 2 MB."""
+"""A larger file is no evidence: a cell with the longest log and a minute of blocks takes less than 2 MB."""
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 SHORTEST_MS, LONGEST_MS = 1e-6, 86_400e3
 LEAST_CONFIDENCE = 0.5

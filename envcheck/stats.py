@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 MIN_PAIRS = 5
 """Fewer pairs give no interval."""
 FEWEST_SECTIONS, MOST_SECTIONS = 6, 24
-"""Sections of a run: six of a short one, and at least four pairs in each of more than six. The 95th percentile always
+"""Sections of a run: six of a short one, and at least eight pairs in each of more than six. The 95th percentile always
 has the fewest, because a section needs slow frames enough to tell."""
-SECTION_PAIRS = 4
+SECTION_PAIRS = 8
 TAIL = 0.95
 MOST_CORRELATED = 0.9
 """A correlation of neighbouring sections above this is taken for this one: the interval is very wide by then."""
@@ -38,6 +38,9 @@ FEWEST_FREE = 2.0
 """Degrees of freedom that are left however much sections depend on each other."""
 FIRST_LOOK = 12
 """Pairs before the first look: six sections in which each delegate came first as often as second."""
+FIRST_LOOK_DISTURBED = 48
+"""The same on a machine that others use: slow spells that hit one side alone last for seconds there, and in twelve
+pairs they look like a difference."""
 LAST_STEP = 0.75
 """A look that comes after this share of all pairs is left out, because the last one follows soon."""
 
@@ -176,9 +179,9 @@ def bench(cpu: Sequence[Block], gpu: Sequence[Block], confidence: float) -> Benc
 # --- looking more than once -------------------------------------------------------------------------------------
 
 
-def looks(most: int) -> tuple[int, ...]:
-    """Numbers of pairs at which to look: twice as many each time, and at last `most`."""
-    doubled = (FIRST_LOOK << step for step in range(max(most, 1).bit_length()))
+def looks(most: int, first: int = FIRST_LOOK) -> tuple[int, ...]:
+    """Numbers of pairs at which to look: `first`, twice as many each time, and at last `most`."""
+    doubled = (first << step for step in range(max(most, 1).bit_length()))
     return (*(pairs for pairs in doubled if pairs < LAST_STEP * most), most)
 
 

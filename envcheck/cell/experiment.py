@@ -86,7 +86,7 @@ def thinned(landmarks: list[Landmarks]) -> list[Landmarks]:
     return landmarks[::step]
 
 
-def design(cpu: Worker, gpu: Worker, gate: Gate) -> Design:
+def design(cpu: Worker, gpu: Worker, gate: Gate, *, quiet: bool = True) -> Design:
     """Blocks of PAIR_MS, from the times of the end of the warm-up, by the slower of the two clocks.
 
     The worker's clock leaves out what is around a frame; a clock that lies must not make us wait.
@@ -94,7 +94,8 @@ def design(cpu: Worker, gpu: Worker, gate: Gate) -> Design:
     pair_ms = sum(max(median(worker.warmup[-WARMUP_STEP:]), worker.pace_ms) for worker in (cpu, gpu))
     frames = frames_within(PAIR_MS, pair_ms)
     most = max(stats.MIN_PAIRS, int(gate.max_seconds * 1e3 / (frames * pair_ms)))
-    looks = stats.looks(min(HOPELESS_PAIRS, most) if hopeless(gpu) else most)
+    first = stats.FIRST_LOOK if quiet else stats.FIRST_LOOK_DISTURBED
+    looks = stats.looks(min(HOPELESS_PAIRS, most) if hopeless(gpu) else most, first)
     return Design(frames, looks, stats.per_look(gate.confidence, len(looks)))
 
 

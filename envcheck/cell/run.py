@@ -130,8 +130,8 @@ def drive(
     if not going:
         return facts
     look = partial(surroundings.read, [worker.started.pid() for worker in (cpu, gpu)])
-    waited_s = 0.0 if hopeless(gpu) else surroundings.wait_for_quiet(look, setting.gate.max_seconds)
-    plan = design(cpu, gpu, setting.gate)
+    waited_s, quiet = (0.0, True) if hopeless(gpu) else surroundings.wait_for_quiet(look, setting.gate.max_seconds)
+    plan = design(cpu, gpu, setting.gate, quiet=quiet)
     progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
     before = look()
     measure(cpu, gpu, setting.gate, plan, progress)

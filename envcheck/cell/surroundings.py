@@ -119,14 +119,14 @@ def is_quiet(seen: Disturbance | Unread) -> bool:
 
 def wait_for_quiet(
     look: Callable[[], Reading | Unread], max_seconds: float, sleep: Callable[[float], None] = time.sleep
-) -> float:
-    """Wait until others leave the machine alone, or patience ends; the seconds that were waited beyond a glance."""
+) -> tuple[float, bool]:
+    """Wait until others leave the machine alone, or patience ends: the seconds beyond a glance, and whether they do."""
     patience, waited = min(PATIENCE_S, PATIENCE_SHARE * max_seconds), 0.0
     before = look()
-    while not isinstance(before, Unread):
+    while True:
         sleep(GLANCE_S)
         after = look()
-        if is_quiet(between(before, after)) or waited + GLANCE_S > patience:
-            break
+        quiet = is_quiet(between(before, after))
+        if quiet or waited + GLANCE_S > patience:
+            return waited, quiet
         before, waited = after, waited + GLANCE_S
-    return waited

@@ -138,6 +138,12 @@ def test_a_pair_of_blocks_takes_about_the_same_time_at_any_pace() -> None:
     assert plan.looks == stats.looks(int(60_000 / (plan.frames * 21)))
 
 
+def test_a_machine_that_others_use_is_looked_at_later() -> None:
+    plan = design(warmed_up("CPU", 10.0, 10.0), warmed_up("GPU", 10.0, 10.0), Gate(), quiet=False)
+
+    assert plan.looks[0] == stats.FIRST_LOOK_DISTURBED
+
+
 def test_a_short_budget_allows_one_look() -> None:
     assert design(warmed_up("CPU", 10.0, 10.0), warmed_up("GPU", 10.0, 10.0), Gate(max_seconds=0.01)).looks == (5,)
 

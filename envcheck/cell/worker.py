@@ -42,6 +42,8 @@ class Material:
     model: bytes
     frames: FrameSet
     workload: Workload
+    blendshapes: bool = False
+    """Ask for blendshapes as well; only bundles that carry their model can."""
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Worker:
             "delegate": self.delegate,
             "faces": material.workload.faces,
             "mode": material.workload.mode,
+            "blendshapes": material.blendshapes,
             "model_bytes": len(material.model),
             "shape": list(frames.shape),
         }
@@ -94,10 +97,18 @@ class Worker:
 
     def ask(self, first: int, count: int, *, points: Sequence[int] | None = None, look: bool = False) -> bool:
         """Start `count` frames from number `first`; `finish` takes the answer."""
+        request = {"do": "run", "first": first, "count": count, "look": look}
+        return self.request(request | {"points": None if points is None else list(points)}, count)
+
+    def ask_cycles(self, count: int) -> bool:
+        """Start `count` times of closing and creating anew; `finish` takes the answer, a time for each."""
+        return self.request({"do": "cycle", "count": count}, count)
+
+    def request(self, request: Mapping[str, Any], count: int) -> bool:
+        """Send what is answered by `count` times, under a new token."""
         self.token = secrets.token_hex(8)
-        request = {"do": "run", "token": self.token, "first": first, "count": count, "look": look}
         self.asked, self.asked_at = count, time.perf_counter()
-        return self.send(encode(request | {"points": None if points is None else list(points)}))
+        return self.send(encode({**request, "token": self.token}))
 
     def finish(self) -> facemesh.Ran | None:
         """The answer to `ask`, or None where the worker failed."""

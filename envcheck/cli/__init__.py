@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import typer
 
-from envcheck.cli import check, doctor, explain, lint, plan, prune, replay, validate, watch, wheel
+from envcheck.cli import bench, check, doctor, explain, lint, plan, prune, replay, validate, watch, wheel
 from envcheck.cli.app import app
 from envcheck.errors import EnvcheckError, InterruptedRunError
 
-COMMANDS = (validate, check, doctor, watch, lint, plan, replay, explain, wheel, prune)
+COMMANDS = (validate, check, doctor, watch, bench, lint, plan, replay, explain, wheel, prune)
 """The modules whose import registers a command."""
 
 

@@ -4,10 +4,12 @@ Requests are JSON lines; `load` is followed by the model's bytes and the frames'
 that carries the caller's token and says what it is. A stage is announced before it is entered, so that a death names
 its place.
 
-    {"do": "load", "token", "delegate", "faces", "mode", "model_bytes", "shape": [n, h, w, 4]}
+    {"do": "load", "token", "delegate", "faces", "mode", "blendshapes", "model_bytes", "shape": [n, h, w, 4]}
         says: importing, creating, first-frame, loaded
     {"do": "run", "first", "count", "points": [indices] | null, "look": bool}
         says: ran
+    {"do": "cycle", "count"}: closes the FaceLandmarker, creates it anew and shows it a frame, `count` times
+        says: ran, with the time of each cycle
     {"do": "stop"}
         says: stopped
     any of them may say: failed
@@ -117,20 +119,37 @@ class Worker:
             inner_pid=os.getpid(),
         )
         started = time.perf_counter()
-        options = vision.FaceLandmarkerOptions(
+        self.vision = vision
+        self.options = vision.FaceLandmarkerOptions(
             base_options=tasks.BaseOptions(
                 model_asset_buffer=model, delegate=tasks.BaseOptions.Delegate[request["delegate"]]
             ),
             running_mode=vision.RunningMode.VIDEO if self.video else vision.RunningMode.IMAGE,
             num_faces=request["faces"],
+            output_face_blendshapes=request.get("blendshapes", False),
         )
-        self.landmarker = vision.FaceLandmarker.create_from_options(options)
+        self.create()
         create_ms = (time.perf_counter() - started) * 1e3
         caller.send(say="first-frame", create_ms=create_ms)
         first_ms, _ = self.detect(0)
         gc.collect()
         gc.freeze()  # what MediaPipe's import left need not be searched before every block
         caller.send(say="loaded", first_ms=first_ms)
+
+    def create(self):
+        self.clock_ms = 0
+        self.landmarker = self.vision.FaceLandmarker.create_from_options(self.options)
+
+    def cycle(self, request):
+        times, faces = [], 0
+        for number in range(request["count"]):
+            started = time.perf_counter()
+            self.landmarker.close()
+            self.create()
+            _, result = self.detect(number)
+            times.append((time.perf_counter() - started) * 1e3)
+            faces += bool(result.face_landmarks)
+        self.caller.send(say="ran", times_ms=times, faces=faces, landmarks=[])
 
     def detect(self, index):
         """Time of one detection in milliseconds, and its result. The image is new each time, as in an application:
@@ -211,6 +230,8 @@ def serve(caller):
                 worker.load(request)
             elif request["do"] == "run":
                 worker.run(request)
+            elif request["do"] == "cycle":
+                worker.cycle(request)
             else:
                 caller.send(say="stopped")
                 return

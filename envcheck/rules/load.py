@@ -129,3 +129,9 @@ RULES = (
         status=Status.UNKNOWN,
     ),
 )
+
+
+def disturbances(case: Case) -> tuple[str, ...]:
+    """What may have spoilt times that were taken, in a few words each; of any verdict."""
+    seen = ((rule, rule.see(case)) for rule in RULES)
+    return tuple(f"{rule.code} {rule.title}: {what}" for rule, what in seen if isinstance(what, str))

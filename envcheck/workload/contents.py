@@ -11,6 +11,8 @@ from envcheck.errors import UsageError
 
 DETECTOR = "face_detector.tflite"
 LANDMARKS = "face_landmarks_detector.tflite"
+BLENDSHAPES = "face_blendshapes.tflite"
+"""Only bundles with this member answer with blendshapes; the default one has none."""
 POINT_VALUES = 478 * 3
 """What FaceLandmarker reads from output 0; with 468 points it runs and finds no face (seen on 0.10.21 and 1.2.2)."""
 
@@ -43,6 +45,12 @@ def check_bundle(name: str, data: bytes) -> None:
         if members[member][4:8] != _TFLITE:
             raise UsageError(f"{name}: {member} is not a TFLite model (no identifier TFL3)", remedy=_REMEDY)
     _check_landmarks(name, members[LANDMARKS])
+
+
+def holds(data: bytes, member: str) -> bool:
+    """True where a bundle that passed `check_bundle` has a member of that name."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return member in archive.namelist()
 
 
 def output_shapes(model: bytes) -> tuple[tuple[int, ...], ...]:

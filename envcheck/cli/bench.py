@@ -1,0 +1,124 @@
+"""`envcheck bench`: which delegate, and how many processes, on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from envcheck.cli.app import QuietOption, app, look_of_stdout, positive, write
+from envcheck.errors import InterruptedRunError, NothingSelectedError
+
+if TYPE_CHECKING:
+    from envcheck.sweep.space import Space
+    from envcheck.swept import BenchReport
+
+BENCH_EPILOG = (
+    "Exit codes: 0 something was measured; 2 usage or configuration error; 3 nothing could be measured; "
+    "4 envcheck itself failed; 130 interrupted (what was measured is shown and written)."
+)
+
+
+@app.command(epilog=BENCH_EPILOG)
+def bench(
+    python: Annotated[Path | None, typer.Option(help="The interpreter of an environment that exists.")] = None,
+    prefix: Annotated[Path | None, typer.Option(help="The folder of one: a venv or a conda prefix.")] = None,
+    delegates: Annotated[str, typer.Option(help="cpu, gpu or both.")] = "cpu,gpu",
+    resolutions: Annotated[str, typer.Option(help="Sizes of the frames.")] = "640x480",
+    faces: Annotated[str, typer.Option(help="Numbers of faces.")] = "1",
+    modes: Annotated[str, typer.Option(help="video, image or both.")] = "video",
+    blendshapes: Annotated[str, typer.Option(help="off, on or both; on needs a model that has them.")] = "off",
+    streams: Annotated[
+        str | None, typer.Option(help="Numbers of processes. Default: 1, doubling up to the cores.", show_default=False)
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Time for each delegate at each point.")] = 3.0,
+    latency_limit: Annotated[
+        float | None, typer.Option(help="Milliseconds that 95 of 100 frames must keep to.")
+    ] = None,
+    leaks: Annotated[bool, typer.Option("--leaks", help="Also look whether memory grows.")] = False,
+    model: Annotated[str, typer.Option(help="default, official or a .task file.")] = "default",
+    source: Annotated[
+        str | None, typer.Option("--input", help="portrait, an image, a folder, a video, or camera:0.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for bench.json, bench.svg and bench.png.")] = Path(".envcheck"),
+    plots: Annotated[
+        bool | None,
+        typer.Option(
+            "--plots/--no-plots", help="Pictures. Default: where matplotlib is installed.", show_default=False
+        ),
+    ] = None,
+    deadline: Annotated[float, typer.Option(help="Seconds a worker may take for one answer.")] = 120.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print bench.json instead of the table.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure an environment: both delegates, side by side, over sizes, faces, modes and numbers of processes.
+
+    Several values of an option are separated by commas: --resolutions 640x480,1280x720 --streams 1,2,4. Without
+    --python or --prefix an environment with the matrix' MediaPipe is built.
+    """
+    from envcheck.report.plots import are_wanted, pictures
+    from envcheck.report.progress import Progress
+    from envcheck.sweep import keeping
+    from envcheck.sweep.session import BenchRequest
+    from envcheck.sweep.session import bench as run_bench
+
+    drawing = are_wanted(plots)
+    request = BenchRequest(
+        space=space_of(delegates, resolutions, faces, modes, blendshapes, streams),
+        python=python,
+        prefix=prefix,
+        seconds=positive("--seconds", seconds),
+        latency_limit_ms=None if latency_limit is None else positive("--latency-limit", latency_limit),
+        leak=leaks,
+        model=model,
+        input=source,
+        deadline_s=positive("--deadline", deadline),
+    )
+    keeping.check(out)
+    with Progress(quiet=quiet) as progress:
+        report = run_bench(request, progress)
+    keeping.keep(out, report, pictures(report) if drawing else {})
+    show(report, as_json=as_json)
+    if report.interrupted:
+        raise InterruptedRunError("interrupted", remedy=f"What was measured is in {out / keeping.NAME}.")
+    if not any(row.figures for row in report.rows):
+        raise NothingSelectedError("nothing could be measured", remedy="The table says why for each delegate.")
+
+
+def space_of(delegates: str, resolutions: str, faces: str, modes: str, blendshapes: str, streams: str | None) -> Space:
+    """The sweep that the options name. Raises UsageError."""
+    from envcheck.host import allowed_cores
+    from envcheck.sweep.space import (
+        DELEGATES,
+        MODES,
+        MOST_STREAMS,
+        SWITCHES,
+        Space,
+        count_up_to,
+        default_streams,
+        listed,
+        one_of,
+    )
+    from envcheck.workload.motion import MAX_FACES
+
+    counts = count_up_to(MOST_STREAMS)
+    return Space(
+        delegates=listed("--delegates", delegates, one_of(DELEGATES, upper=True), "cpu or gpu"),
+        resolutions=listed("--resolutions", resolutions, str, "WIDTHxHEIGHT"),
+        faces=listed("--faces", faces, count_up_to(MAX_FACES), f"a number from 1 to {MAX_FACES}"),
+        modes=listed("--modes", modes, one_of(MODES), "video or image"),
+        blendshapes=listed("--blendshapes", blendshapes, lambda word: SWITCHES[word.lower()], "off or on"),
+        streams=default_streams(allowed_cores() or 1)
+        if streams is None
+        else listed("--streams", streams, counts, f"a number from 1 to {MOST_STREAMS}"),
+    )
+
+
+def show(report: BenchReport, *, as_json: bool) -> None:
+    """The text or the JSON, on standard output."""
+    from envcheck.report.bench import render
+    from envcheck.sweep.keeping import encode
+
+    look = look_of_stdout()
+    write([encode(report) if as_json else render(report, width=look.width, encoding=look.encoding)])

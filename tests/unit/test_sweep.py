@@ -217,7 +217,7 @@ def test_the_highest_throughput_wins_with_the_fewest_processes_that_come_close()
     assert "The best with delegate=CPU is 190" in said
 
 
-@pytest.mark.parametrize("verdict", set(Verdict) - advice.PROVEN)
+@pytest.mark.parametrize("verdict", sorted(set(Verdict) - advice.PROVEN))
 def test_a_gpu_that_is_not_proven_is_never_recommended(verdict: Verdict) -> None:
     choice, _, said = advised(row(1, cpu=figured(100), gpu=figured(900)), verdict=verdict)
     assert choice == "cpu"

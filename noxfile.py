@@ -109,9 +109,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure envcheck itself: environments against pip, plan at a million cells, start-up; prints ratios."""
+    """Measure envcheck itself: start-up, plan, environments against pip, the worker against a bare loop; ratios."""
     group(session, "test")
-    for script in ("startup", "plan_million", "environments", "second_run", "doctor"):
+    for script in ("startup", "plan_million", "environments", "second_run", "worker_cost", "doctor"):
         session.run("python", f"bench/{script}.py", *session.posargs)
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from envcheck.publishing import Outcome
     from envcheck.report.progress import Progress
 
+OURS = {
+    *("--name", "--label", "-l", "--rm", "--detach", "-d", "--interactive", "-i", "--tty", "-t", "--entrypoint"),
+    *("--pull", "--log-driver", "--attach", "-a", "--cidfile"),
+}
+"""Options of the engine's run on which it depends that a container is found, spoken to, and gone in the end."""
+
 
 @app.command(epilog=EPILOG)
 def check(
@@ -40,6 +46,10 @@ def check(
     ] = None,
     build_option: Annotated[
         list[str] | None, typer.Option(help="An option for the engine's build, such as --network=host; repeatable.")
+    ] = None,
+    run_option: Annotated[
+        list[str] | None,
+        typer.Option(help="An option for the engine's run, such as --memory=512m, as in production; repeatable."),
     ] = None,
     ca_file: Annotated[
         Path | None, typer.Option(help="A CA bundle for --prove's downloads, such as a company proxy's.")
@@ -84,7 +94,8 @@ def check(
         "keep": keep,
         "engine": engine,
     }
-    from_image |= {"gpus": gpus, "ca_file": ca_file, "variables": variable, "build_options": build_option}
+    from_image |= {"gpus": gpus, "ca_file": ca_file, "variables": variable}
+    from_image |= {"build_options": build_option, "run_options": run_option}
     with Progress(quiet=quiet) as progress:
         if contained:
             outcome, proofs = check_image(request, python, from_image, progress)
@@ -103,7 +114,7 @@ def only_for_images(options: Mapping[str, object]) -> None:
     """Options that mean nothing without an image are not swallowed."""
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
     if given:
-        names = ", ".join(given).replace("--variables", "--env").replace("--build-options", "--build-option")
+        names = ", ".join(given).replace("--variables", "--env").replace("-options", "-option")
         raise UsageError(f"{names}: only with --image or --dockerfile", remedy="Such as --image my-app:latest")
 
 
@@ -127,6 +138,7 @@ def check_image(
         python=None if python is None else str(python),
         variables=tuple(map(pair, options["variables"] or ())),
         gpus=options["gpus"],
+        extra=tuple(map(run_option_of, options["run_options"] or ())),
     )
     asked = ImageRequest(
         check=request,
@@ -143,6 +155,17 @@ def check_image(
     from envcheck.images.proving import prove
 
     return prove(asked, progress)
+
+
+def run_option_of(text: str) -> str:
+    """An option of the engine's run that leaves the container findable, ours, and spoken to."""
+    name = text.partition("=")[0]
+    if not text.startswith("-") or name in OURS:
+        raise UsageError(
+            f"--run-option {text!r} is {'set by envcheck' if name in OURS else 'no option'}",
+            remedy="One word, such as --run-option=--memory=512m",
+        )
+    return text
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ class Config:
 
     reference: str
     id: str
+    tags: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     system: str = "linux"
     architecture: str = ""
@@ -72,6 +73,7 @@ def config_of(reference: str, told: Mapping[str, Any]) -> Config:
     return Config(
         reference=reference,
         id=str(told.get("Id") or ""),
+        tags=listed(told, "RepoTags"),
         digests=listed(told, "RepoDigests"),
         system=str(told.get("Os") or "linux"),
         architecture=str(told.get("Architecture") or ""),

@@ -119,13 +119,13 @@ def kubernetes(remedy: Remedy) -> str:
 
 
 def scratch_dockerfile(
-    config: Config, lines: Sequence[str], certificate: str, variables: Sequence[str], passed: Sequence[str]
+    base: str, user: str, lines: Sequence[str], certificate: str, variables: Sequence[str], passed: Sequence[str]
 ) -> str:
     """The scratch image: the remedy's lines on top of the image, with what downloads need while it is built."""
-    text = [f"FROM {config.id}", "USER root", *(f"ARG {name}" for name in passed)]
+    text = [f"FROM {base}", "USER root", *(f"ARG {name}" for name in passed)]
     if certificate:
         text += [f"COPY {certificate} /{certificate}", *(f"ARG {name}=/{certificate}" for name in variables)]
-    text += [*lines, f"USER {config.user or '0'}"]
+    text += [*lines, f"USER {user or '0'}"]
     return "\n".join(text) + "\n"
 
 

@@ -6,19 +6,18 @@ it is; its own verdict is the result, and what the remedies change is printed an
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 
+from envcheck import cache as files
 from envcheck.cell.run import Setting
 from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
 from envcheck.images import container, prescription, scratch
-from envcheck.images.judging import ImageRequest, Subject, begin, engine_for, first_look, observe, unbuilt
+from envcheck.images.judging import ImageRequest, Subject, begin, cache_of, engine_for, first_look, observe, unbuilt
 from envcheck.images.look import inspect
 from envcheck.images.prescription import Proof, Proofs
 from envcheck.judge import judge
@@ -39,7 +38,6 @@ FILE = "proofs.json"
 def prove(request: ImageRequest, progress: Progress) -> tuple[Outcome, str]:
     """Judge an image, try the remedies, publish its own results; with the text of what was proven."""
     from envcheck.check import setting_of
-    from envcheck.images.judging import cache_of
 
     env = request.check.env
     target = Target(request.check.out, request.check.suites, env)
@@ -121,16 +119,16 @@ def build(subject: Subject, lines: Sequence[str], tag: str) -> None:
     request, engine = subject.request, subject.engine
     certificate = certificates(request)
     names = [name for name in PASSED if name in request.check.env]
-    with tempfile.TemporaryDirectory(prefix="envcheck-") as folder:
-        context = Path(folder)
+    base, env = scratch.base_of(engine, subject.config, request.check.env)
+    with files.workspace(cache_of(request) / "staging") as context:
         if certificate is not None:
             (context / CA_NAME).write_bytes(certificate)
         text = prescription.scratch_dockerfile(
-            subject.config, lines, CA_NAME if certificate else "", CA_VARIABLES, names
+            base, subject.config.user, lines, CA_NAME if certificate else "", CA_VARIABLES, names
         )
         (context / "Dockerfile").write_text(text, encoding="utf-8")
         arguments = [word for name in names for word in ("--build-arg", name)]
-        scratch.build(engine, context, tag, (*arguments, *request.build_options), request.check.env)
+        scratch.build(engine, context, tag, (*arguments, *request.build_options), env)
 
 
 def certificates(request: ImageRequest) -> bytes | None:

@@ -13,6 +13,8 @@ from envcheck import process
 from envcheck.boxes import Engine, run_label
 from envcheck.boxes.lifecycle import decoded, is_gone
 from envcheck.errors import UsageError
+from envcheck.images import container
+from envcheck.images.look import Config
 from envcheck.model import Build
 from envcheck.redact import redact
 from envcheck.report.progress import Progress
@@ -27,9 +29,11 @@ BUILD_S = 3600.0
 REMOVE_S = 120.0
 LOG_LIMIT = 200_000
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+STEP = re.compile(r"^(?:#\d+ )?(?:\d+\.\d{3} )?")
+"""What BuildKit writes before a line: the step, and the seconds since its start."""
 NOISE = re.compile(
     r"DEPRECATED|Install the buildx|Removing intermediate|^-+> |docs\.docker\.com|returned a non-zero code"
-    r"|^exit status|^exited"
+    r"|^exit status|^exited|executor failed running|did not complete successfully|^> \[|^-+$|^Dockerfile:\d+$|^\d+ \|"
 )
 TELLING = re.compile(r"error|^E: |no module named|no such|not found|denied|cannot|unable|failed", re.IGNORECASE)
 
@@ -86,6 +90,24 @@ def fresh_tag() -> str:
     return f"{NAME}:{secrets.token_hex(6)}"
 
 
+def base_of(engine: Engine, config: Config, env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """What FROM calls an image that is here, and the environment of the build.
+
+    BuildKit takes an identifier for a name in a registry. So the image goes by a tag that is still its own; where it
+    has none, the plain builder builds.
+    """
+    if engine.kind == "podman":
+        return config.id, dict(env)
+    tag = next((one for one in config.tags if is_of(engine, one, config.id, env)), None)
+    return (tag, dict(env)) if tag else (config.id, {**env, "DOCKER_BUILDKIT": "0"})
+
+
+def is_of(engine: Engine, tag: str, identifier: str, env: Mapping[str, str]) -> bool:
+    """True where a tag still leads to the image."""
+    told = decoded(process.run(engine.command("image", "inspect", tag), env=env, deadline_s=REMOVE_S).stdout)
+    return bool(told) and told[0].get("Id") == identifier
+
+
 def build(engine: Engine, context: Path, tag: str, options: Sequence[str], env: Mapping[str, str]) -> None:
     """Build an image. Raises BuildFailedError with the log."""
     words = ("build", "--force-rm", "--label", f"{LABEL}={run_label()}", "--tag", tag, *options, str(context))
@@ -97,14 +119,15 @@ def build(engine: Engine, context: Path, tag: str, options: Sequence[str], env: 
 
 def cause_in(log: str) -> str:
     """The line of a build's log that tells why it failed."""
-    log = COLOUR.sub("", log)
-    lines = [line.strip() for line in log.splitlines() if line.strip() and not NOISE.search(line)]
+    told = (STEP.sub("", line.strip()) for line in COLOUR.sub("", log).splitlines())
+    lines = [line for line in told if line and not NOISE.search(line)]
     telling = [line for line in lines if TELLING.search(line)]
     return f"the image could not be built: {(telling or lines or ['no log'])[-1][:400]}"
 
 
 def remove(engine: Engine, names: Sequence[str], env: Mapping[str, str]) -> None:
-    """Remove images; one that is gone already is no error."""
+    """Remove images; one that is gone already is no error. The engine only untags an image whose container is there."""
+    container.await_removals()
     if names:
         process.run(engine.command("image", "rm", "--force", *names), env=env, deadline_s=REMOVE_S)
 

@@ -74,6 +74,12 @@ def test_gpus_are_handed_in_as_the_user_names_them() -> None:
     assert "--gpus" not in none
 
 
+def test_a_limit_of_production_is_one_here() -> None:
+    words = boxes.argv(ENGINE, options_of(CONFIG, ENGINE, Wish(extra=("--memory=512m",)), "python3"))
+
+    assert words.index("--memory=512m") < words.index(CONFIG.id)
+
+
 def test_a_program_in_a_container_is_known_by_its_mark_and_nothing_else_is() -> None:
     plan = boxes.entering(ENGINE, "a" * 64, "/usr/bin/python3", ("GLOG_vmodule",))
     one, other = boxes.marked(plan), boxes.marked(plan)
@@ -202,10 +208,12 @@ def test_nothing_that_an_image_tells_of_itself_becomes_a_command() -> None:
 
 
 def test_a_scratch_image_has_the_certificates_only_while_it_is_built() -> None:
-    text = prescription.scratch_dockerfile(CONFIG, ["RUN pip install x"], "ca.crt", ("PIP_CERT",), ("HTTPS_PROXY",))
+    text = prescription.scratch_dockerfile(
+        "app:1", "app", ["RUN pip install x"], "ca.crt", ("PIP_CERT",), ("HTTPS_PROXY",)
+    )
 
     assert text.splitlines() == [
-        "FROM sha256:ab",
+        "FROM app:1",
         "USER root",
         "ARG HTTPS_PROXY",
         "COPY ca.crt /ca.crt",
@@ -225,10 +233,38 @@ def test_later_variables_win() -> None:
     assert with_variables(Wish(variables=(("A", "1"),)), (("A", "2"), ("B", ""))).variables == (("A", "2"), ("B", ""))
 
 
-def test_the_cause_of_a_failed_build_is_the_line_that_tells_it() -> None:
-    log = "Step 2/2\ncat: /x: No such file or directory\nThe command returned a non-zero code: 1\nexit status 1"
+PLAIN = """Step 2/2 : RUN cat /x
+ ---> Running in ad7f46f8ada0
+\x1b[91mcat: /x: No such file or directory
+\x1b[0mThe command '/bin/sh -c cat /x' returned a non-zero code: 1
+exit status 1"""
+BUILDKIT = """#5 [stage-0 2/2] RUN cat /x
+#5 6.833 cat: /x: No such file or directory
+#5 ERROR: executor failed running [/bin/sh -c cat /x]: exit code: 1
+------
+ > [stage-0 2/2] RUN cat /x:
+------
+executor failed running [/bin/sh -c cat /x]: exit code: 1
+exit status 1"""
+BUILDX = """#5 [2/2] RUN cat /x
+#5 0.210 cat: /x: No such file or directory
+#5 ERROR: process "/bin/sh -c cat /x" did not complete successfully: exit code: 1
+------
+ > [2/2] RUN cat /x:
+0.210 cat: /x: No such file or directory
+------
+Dockerfile:2
+--------------------
+   1 |     FROM app
+   2 | >>> RUN cat /x
+--------------------
+ERROR: failed to solve: process "/bin/sh -c cat /x" did not complete successfully: exit code: 1
+exit status 1"""
 
-    assert "returned" not in scratch.cause_in(log)
+
+@pytest.mark.parametrize("log", [PLAIN, BUILDKIT, BUILDX], ids=["the plain builder", "BuildKit", "buildx"])
+def test_the_cause_of_a_failed_build_is_the_line_that_tells_it(log: str) -> None:
+    assert scratch.cause_in(log).endswith(": cat: /x: No such file or directory")
 
 
 def test_a_folder_without_a_dockerfile_is_a_usage_error(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.containers import engine_missing, podman_missing
+from tests import containers
 
 SOFTWARE_GL = ("libEGL.so.1", "libEGL_mesa.so.0", "libGLESv2.so.2", "libGL.so.1")
 INSTALL_GL = "apt-get install libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri libgl1"
@@ -47,9 +47,21 @@ NEEDS: dict[str, Callable[[], str]] = {
     "software_gl": software_gl_missing,
     "root": root_missing,
     "network": network_missing,
-    "docker": engine_missing,
-    "podman": podman_missing,
+    "docker": containers.engine_missing,
+    "podman": containers.podman_missing,
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process of a test run makes what its workers share."""
+    if not hasattr(config, "workerinput"):
+        containers.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """And removes it when they are gone."""
+    if not hasattr(config, "workerinput"):
+        containers.end()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from envcheck import environments
 from envcheck.model import Axes, Cell, cell_id
+from tests import containers
 
 STEERING = ("EGL_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY", "__EGL_VENDOR_LIBRARY_FILENAMES", "ENVCHECK_TABLES")
 OF_THE_MOMENT = {"RES604", "RES605", "RES606", "RES607"}
@@ -100,6 +101,14 @@ def python_with(cache: Path) -> PythonWith:
         return made.python
 
     return prepared
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> str:
+    """DOCKER_HOST of the engine that all tests share, with the base image. Its tests bear the mark docker."""
+    host = containers.engine()
+    containers.provide_base(host)
+    return host
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,16 @@
-"""Podman on its own storage: an image is judged from inside with `envcheck check --image`, and nothing stays behind."""
+"""Podman on its own storage: it builds a cell, which is judged by its own matrix and by `check --image`."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from envcheck.environments import prepare
-from envcheck.model import Axes, Cell
 from tests import containers
+from tests.functional import cellimage
 from tests.functional.conftest import Command, Ran
 
 pytestmark = [pytest.mark.podman, pytest.mark.network, pytest.mark.timeout(600)]
@@ -26,24 +23,19 @@ cgroup_manager = "cgroupfs"
 """
 """Limits that a container may not raise in a container, and no systemd to ask for a cgroup."""
 BASE = f"localhost/{containers.BASE}"
-IMAGE = "localhost/envcheck-test/podman"
-DOCKERFILE = f"""
-FROM {BASE}
-RUN python3 -m venv --without-pip /opt/venv
-COPY . /opt/venv/lib/python3.11/site-packages/
-ENV PATH=/opt/venv/bin:/usr/bin:/bin
-"""
+CELL = "localhost/envcheck/cell"
 
 
 @pytest.fixture(scope="module")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """The words that start a Podman with its own storage."""
+    """The words that start a Podman with its own storage, in which the base image is."""
     folder = tmp_path_factory.mktemp("podman")
     settings = folder / "containers.conf"
     settings.write_text(SETTINGS, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_CONF", str(settings))
         words = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run")]
+        said(words, "import", str(containers.base_archive()), BASE)
         yield words
         said(words, "rm", "--all", "--force")
         said(words, "rmi", "--all", "--force")
@@ -51,35 +43,18 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def image(podman: list[str], cache: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Debian with MediaPipe 1.2.2 in /opt/venv, and none of the libraries that it asks the system for."""
-    cell = Cell(id="1.2.2", axes=Axes(backend="venv", python="3.11", mediapipe="1.2.2"))
-    prepared = prepare(cell, cache=cache, env=dict(os.environ))
-    assert prepared.python, prepared.build
-    packages = next(Path(prepared.python[0]).parents[1].glob("lib/python3.11/site-packages"))
-    file = tmp_path_factory.mktemp("context") / "Dockerfile"
-    file.write_text(DOCKERFILE, encoding="utf-8")
-    with containers.base_archive() as archive:
-        said(podman, "import", str(archive), BASE)
-    said(
-        podman,
-        "build",
-        "--quiet",
-        "--layers=false",
-        "--network=host",
-        "--tag",
-        IMAGE,
-        "--file",
-        str(file),
-        str(packages),
-    )
-    return IMAGE
+def built(envcheck: Command, podman: list[str], tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A cell without software GL was built and run."""
+    path = tmp_path_factory.mktemp("matrix") / "matrix.yaml"
+    path.write_text(cellimage.matrix("1.2.2", base=BASE, settings=""), encoding="utf-8")
+    return envcheck("validate", "--matrix", str(path), env={"ENVCHECK_ENGINE": " ".join(podman)})
 
 
 @pytest.fixture(scope="module")
-def judged(envcheck: Command, podman: list[str], image: str) -> Ran:
-    """The image was judged."""
-    return envcheck("check", "--image", image, env={"ENVCHECK_ENGINE": " ".join(podman)})
+def judged(envcheck: Command, podman: list[str], built: Ran) -> Ran:
+    """Its image was judged like anybody's."""
+    (name,) = said(podman, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", CELL)
+    return envcheck("check", "--image", name, env={"ENVCHECK_ENGINE": " ".join(podman)})
 
 
 def said(podman: list[str], *words: str) -> list[str]:
@@ -89,25 +64,29 @@ def said(podman: list[str], *words: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_an_image_is_judged_from_inside(judged: Ran) -> None:
-    assert judged.code == 1, judged.stderr
+def test_a_cell_is_built_and_judged(built: Ran) -> None:
+    evidence = json.loads((built.out / built.cell("1.2.2")["evidence"]).read_text(encoding="utf-8"))
+
+    assert built.cell("1.2.2")["verdict"] == "refused", built.stdout
+    assert evidence["build"]["outcome"] == "built", evidence["build"]
+    assert evidence["build"]["image"]
+    assert evidence["cpu"]["outcome"] == "ran"
+
+
+def test_an_image_is_judged_from_inside(judged: Ran, podman: list[str]) -> None:
     (cell,) = judged.results["cells"]
-    assert cell["axes"]["mediapipe"] == "1.2.2"
-    assert cell["verdict"] == "broken"
-    assert judged.codes("1.2.2")[0] == "MPP405", judged.stdout
-    assert "libxcb.so.1" in judged.stdout
+    evidence = json.loads((judged.out / cell["evidence"]).read_text(encoding="utf-8"))
+    (known,) = said(podman, "image", "ls", "--quiet", "--no-trunc", CELL)
 
-
-def test_the_engine_and_the_image_are_recorded(judged: Ran, podman: list[str], image: str) -> None:
-    evidence = json.loads((judged.out / judged.cell("1.2.2")["evidence"]).read_text(encoding="utf-8"))
-    (known,) = said(podman, "image", "inspect", "--format", "{{.Id}}", image)
-
+    assert judged.code == 1, judged.stderr
+    assert (cell["axes"]["mediapipe"], cell["verdict"]) == ("1.2.2", "refused")
     assert evidence["image"]["engine"].startswith("podman ")
-    assert evidence["image"]["id"].removeprefix("sha256:") == known
+    assert evidence["image"]["id"].removeprefix("sha256:") == known.removeprefix("sha256:")
+    assert evidence["cpu"]["outcome"] == "ran"
 
 
-def test_nothing_but_the_image_is_left(judged: Ran, podman: list[str]) -> None:
+def test_nothing_but_the_images_is_left(judged: Ran, podman: list[str]) -> None:
     assert said(podman, "ps", "--all", "--quiet") == []
     assert said(podman, "volume", "ls", "--quiet") == []
-    names = said(podman, "image", "ls", "--all", "--format", "{{.Repository}}")
-    assert sorted(names) == sorted([IMAGE, BASE.rpartition(":")[0]])
+    names = said(podman, "image", "ls", "--format", "{{.Repository}}")
+    assert sorted(names) == sorted([CELL, BASE.rpartition(":")[0]])

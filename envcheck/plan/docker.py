@@ -173,7 +173,8 @@ class Docker:
             packages=tuple(package for package, _ in wanted),
             libraries=tuple(library for _, library in wanted),
             managed=asked.managed_python,
-            mounts=engine.buildkit,
+            # Podman 4.3 waits for ever for a cache that an earlier step of the same build has locked.
+            mounts=engine.buildkit and engine.kind == NAME,
             apt_mirror=asked.apt_mirror,
             certificates=bool(asked.ca_bundle),
             labels=about,

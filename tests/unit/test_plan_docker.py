@@ -56,6 +56,14 @@ def test_cells_that_differ_in_mediapipe_share_all_but_the_end() -> None:
     assert text().partition("LABEL")[0] == other.partition("LABEL")[0]
 
 
+def test_a_cache_is_mounted_by_buildkit_and_not_by_podman_which_would_wait_for_itself() -> None:
+    podman = Engine(("podman",), "podman", "4.3.1", buildkit=True)
+
+    assert "type=cache" in text(engine=BUILDKIT)
+    assert "type=cache" not in text(engine=podman)
+    assert "type=secret" in text(engine=podman, ca_bundle="/etc/ca.pem")
+
+
 def test_the_headless_opencv_needs_no_libgl() -> None:
     headless = text(Axes(backend="docker", python="3.11", mediapipe="1.2.2", opencv="headless"))
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import containers
+from tests.children import child
 from tests.functional import cellimage
 from tests.functional.conftest import Command, Ran, environment
 
@@ -116,7 +117,7 @@ def test_an_interrupted_run_leaves_no_container(
     words = [sys.executable, "-m", "envcheck", "validate", "--matrix", matrix("1.2.2")]
     env = environment({"ENVCHECK_CACHE": str(cache), "DOCKER_HOST": docker_host})
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(words, cwd=tmp_path, env=env, **quiet) as running:  # type: ignore[call-overload]
+    with child(words, cwd=tmp_path, env=env, **quiet) as running:
         mine = f"-{running.pid}-"
         wait_until(lambda: mine in labels(docker_host))
         running.send_signal(number)

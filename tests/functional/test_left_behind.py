@@ -17,6 +17,7 @@ import pytest
 
 from envcheck.boxes.lifecycle import here
 from tests import containers
+from tests.children import child
 from tests.functional import cellimage
 from tests.functional.conftest import Command, environment
 
@@ -52,12 +53,12 @@ def ended_by(number: int, host: str, folder: Path) -> int:
     env = environment({"DOCKER_HOST": host, "ENVCHECK_CACHE": str(folder / "cache")})
     words = [sys.executable, "-m", "envcheck", "check", "--image", IMAGE, "--engine", "docker"]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(words, cwd=folder, env=env, **quiet) as child:  # type: ignore[call-overload]
+    with child(words, cwd=folder, env=env, **quiet) as running:
         until = time.monotonic() + 60
         while not left(host) and time.monotonic() < until:
             time.sleep(0.1)
-        child.send_signal(number)
-        return int(child.wait(60))
+        running.send_signal(number)
+        return running.wait(60)
 
 
 def test_an_interrupted_check_leaves_no_container(host: str, tmp_path: Path) -> None:

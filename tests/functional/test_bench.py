@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
+from envcheck.report import plots
+from envcheck.swept import BenchReport
 from tests.functional.conftest import Command, PythonWith, Ran, environment
 
 pytestmark = [pytest.mark.software_gl, pytest.mark.network]
@@ -74,9 +77,14 @@ def test_meters_that_cannot_be_read_here_say_so_and_give_no_number(swept: Ran) -
     assert "Not measured: energy of the GPU" in swept.stdout
 
 
-def test_pictures_are_written(swept: Ran) -> None:
+def test_pictures_are_written_and_the_same_report_gives_the_same_ones(swept: Ran) -> None:
+    """Not a unit test: matplotlib starts a process to look for fonts."""
+    report = msgspec.json.decode((swept.out / "bench.json").read_bytes(), type=BenchReport)
+    svg = (swept.out / "bench.svg").read_bytes()
+
     assert (swept.out / "bench.png").read_bytes().startswith(b"\x89PNG")
-    assert "</svg>" in (swept.out / "bench.svg").read_text(encoding="utf-8")
+    assert b"640x480, 1 face, video" in svg
+    assert plots.pictures(report)["svg"] == svg
 
 
 def test_a_delegate_that_is_refused_leaves_the_other(envcheck: Command, python_with: PythonWith) -> None:

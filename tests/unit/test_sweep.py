@@ -299,9 +299,5 @@ def test_files_are_whole_and_a_bad_folder_is_told_before_anything_is_measured(tm
         keeping.check(tmp_path / "file")
 
 
-def test_pictures_are_drawn_of_what_was_timed() -> None:
-    drawn = plots.pictures(full())
-    assert drawn["png"].startswith(b"\x89PNG")
-    assert b"640x480, 1 face, video" in drawn["svg"]
-    assert drawn["svg"] == plots.pictures(full())["svg"]
+def test_there_is_no_picture_of_nothing() -> None:
     assert plots.pictures(report()) == {}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 import socket
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -54,8 +56,16 @@ NEEDS: dict[str, Callable[[], str]] = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of a test run makes what its workers share."""
+    obey_ctrl_c()
     if not hasattr(config, "workerinput"):
         containers.begin()
+
+
+def obey_ctrl_c() -> None:
+    """Programs that tests interrupt inherit whether Ctrl-C is ignored, as it is in jobs that a shell put aside."""
+    here = threading.current_thread() is threading.main_thread()
+    if here and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, median, stdev
 
 BATCH = 5
 """Frames of which one median is taken."""
@@ -26,6 +25,8 @@ UNREST = 0.01
 
 def steady_after(times: Sequence[float]) -> int | None:
     """Frames of warm-up at the beginning of `times`; None where its end is not yet seen."""
+    from statistics import median  # not at the top: doctor loads the rules, and measures nothing
+
     batches = (times[at : at + BATCH] for at in range(0, len(times) - BATCH + 1, BATCH))
     levels = [math.log(max(median(batch), 1e-6)) for batch in batches]
     cuts = range(min(len(levels) // 2, len(levels) - FEWEST_BATCHES) + 1)
@@ -34,6 +35,8 @@ def steady_after(times: Sequence[float]) -> int | None:
 
 def begins_steady(levels: Sequence[float]) -> bool:
     """True where the beginning of `levels` lies on the level of their second half."""
+    from statistics import fmean, stdev
+
     beginning, rest = levels[: max(2, int(len(levels) * BEGINNING))], levels[len(levels) // 2 :]
     allowed = ALLOWED * stdev(rest) * math.sqrt(1 / len(beginning) + 1 / len(rest))
     return abs(fmean(beginning) - fmean(rest)) <= max(allowed, UNREST)

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from envcheck.judge import identity, motion, parity
+from envcheck import namesake
+from envcheck.judge import motion, parity
 from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
@@ -93,7 +94,7 @@ def from_workers(evidence: Evidence) -> Answer | None:
             return Verdict.CRASHED, death_of(worker)
     if cpu.outcome != "ran":
         return Verdict.BROKEN, f"FaceLandmarker does not run on the CPU here ({cpu.stage}): {brief(cpu)}"
-    if other := identity.another_cell(evidence):
+    if other := namesake.another_cell(evidence):
         return Verdict.BROKEN, f"the environment is not the one that the cell names: {other}"
     if gpu.outcome != "ran":
         return without_gpu(gpu)
@@ -121,7 +122,7 @@ def same_worker(cpu: WorkerRun, gpu: WorkerRun) -> str:
         return f"both workers are process {cpu.pid}"
     if cpu.delegate_value is not None and cpu.delegate_value == gpu.delegate_value:
         return f"CPU and GPU are the same delegate to this MediaPipe, number {cpu.delegate_value}"
-    return other_delegate(cpu) or other_delegate(gpu) or identity.unlike_workers(cpu, gpu)
+    return other_delegate(cpu) or other_delegate(gpu) or namesake.unlike_workers(cpu, gpu)
 
 
 def other_delegate(worker: WorkerRun) -> str:
@@ -202,9 +203,9 @@ def sentence(witness: Witness) -> str:
 
 def from_cell(evidence: Evidence) -> Answer | None:
     """The end of step 10, and step 11: whether what was proven was proven of this cell."""
-    if untold := identity.not_shown(evidence):
+    if untold := namesake.not_shown(evidence):
         return Verdict.UNKNOWN, untold
-    if amiss := identity.cuda_amiss(evidence):
+    if amiss := namesake.cuda_amiss(evidence):
         return Verdict.BROKEN, amiss
     return None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from envcheck import namesake
 from envcheck.facts import LibraryFile, OpenCv, TensorFlow
-from envcheck.judge import identity
 from envcheck.model import CudaDriver, CudaRuntime, Status, Unread, Verdict
 from envcheck.rules.rule import Case, Rule, foreseen
 from envcheck.rules.world import (
@@ -40,7 +40,7 @@ def runtime_missing(case: Case) -> str | None:
 def not_as_named(case: Case) -> str | None:
     """The cell names a CUDA, and what is there is another, or serves nothing."""
     broken = case.judgement.verdict is Verdict.BROKEN and runtime_missing(case) is None
-    return identity.cuda_amiss(case.evidence) or None if broken and not identity.another_cell(case.evidence) else None
+    return namesake.cuda_amiss(case.evidence) or None if broken and not namesake.another_cell(case.evidence) else None
 
 
 def compat_libraries(case: Case) -> tuple[LibraryFile, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envcheck import namesake
 from envcheck.compat import MissingLibrary, missing_library
-from envcheck.judge import identity
 from envcheck.model import Status, Verdict
 from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
 
@@ -87,7 +87,7 @@ def cpu_fails(case: Case) -> str | None:
 
 def another_cell(case: Case) -> str | None:
     """What ran is not what the cell names."""
-    return identity.another_cell(case.evidence) or None if case.judgement.verdict is Verdict.BROKEN else None
+    return namesake.another_cell(case.evidence) or None if case.judgement.verdict is Verdict.BROKEN else None
 
 
 BUILD = (

@@ -118,10 +118,10 @@ def matrix_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     Its cells are told apart by which device did the work, not by how exactly the times are known.
     """
 
-    def write(*versions: str, extra: str = "") -> Path:
+    def write(*versions: str, axes: str = "") -> Path:
         path = tmp_path_factory.mktemp("matrix") / "matrix.yaml"
         listed = ", ".join(f'"{version}"' for version in versions)
-        text = f'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: [{listed}]\ngate: {{max_seconds: 10}}\n{extra}'
+        text = f'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: [{listed}]\n{axes}gate: {{max_seconds: 10}}\n'
         path.write_text(text, encoding="utf-8")
         return path
 

@@ -147,7 +147,7 @@ def test_cells_are_matched_to_the_driver_of_the_host(
 ) -> None:
     """CUDA 13.0 is too new for driver 570; forward compatibility serves data-centre GPUs, and GeForce not."""
     geforce = standin | {"STANDIN_NAME": "NVIDIA GeForce RTX 4090"}
-    ran = envcheck("plan", "--matrix", str(matrix_of("1.2.2", extra=DRIVERS)), env=geforce)
+    ran = envcheck("plan", "--matrix", str(matrix_of("1.2.2", axes=DRIVERS)), env=geforce)
     state = {line.split()[1]: line.split()[0] for line in ran.stdout.splitlines() if " venv-" in line}
 
     assert state["venv-py3.11-mp1.2.2-cu12.8-r570"] == "reachable"

@@ -58,7 +58,7 @@ def test_software_gl_in_a_container_is_told_as_in_a_venv(surfaceless: Ran) -> No
 def test_the_image_the_base_and_the_way_of_the_gpu_are_recorded(surfaceless: Ran, version: str) -> None:
     build = evidence_of(surfaceless, surfaceless.cell(version))["build"]
 
-    assert build["outcome"] == "built", build
+    assert build["outcome"] in ("built", "reused"), build  # other tests of the run share the images of cells
     assert build["image"].startswith("sha256:")
     assert build["base_digest"]
     assert build["injection"]

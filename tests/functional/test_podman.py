@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,9 +29,9 @@ CELL = "localhost/envcheck/cell"
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def podman() -> Iterator[list[str]]:
     """The words that start a Podman with its own storage, in which the base image is."""
-    folder = tmp_path_factory.mktemp("podman")
+    folder = Path(tempfile.mkdtemp(prefix="envcheck-pm-"))  # Podman takes a runroot of at most 50 characters
     settings = folder / "containers.conf"
     settings.write_text(SETTINGS, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:

@@ -7,18 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
 
+from envcheck.cell.experiment import WARMUP_STEP, warm_enough
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import NOT_LOOKED, GpuSample, WorkerRun
 from envcheck.probes import nativelog
 from envcheck.record import Unread
-from envcheck.steady import steady_after
 from envcheck.sweep import meters
 from envcheck.swept import Round, Side
 
-WARMUP_STEP = 10
-WARMUP_MS = 5000.0
-"""Warm-up ends after this time, steady or not, but not before WARMUP_MIN frames."""
-WARMUP_MIN = 20
 FEWEST, MOST = 3, 2000
 """Frames of a stream in one round."""
 QUOTE = 160
@@ -83,7 +79,7 @@ class Streams:
         """Work until a period is over and every stream is steady, or the budget is spent. False where one failed."""
         series: list[list[float]] = [[] for _ in self.workers]
         spent = 0.0
-        while self.warmed < WARMUP_MIN or (spent < WARMUP_MS and not (self.warmed >= period and steady(series))):
+        while not warm_enough(series, (spent,), period):
             done = self.run(self.warmed, WARMUP_STEP)
             if done is None:
                 return False
@@ -129,11 +125,6 @@ class Streams:
         """End all, at once."""
         for worker in self.workers:
             worker.started.kill()
-
-
-def steady(series: Sequence[Sequence[float]]) -> bool:
-    """True where the end of the warm-up is seen in every stream."""
-    return all(steady_after(times) is not None for times in series)
 
 
 def start(means: Means, delegate: str, pool: ThreadPoolExecutor, count: int = 1) -> Streams:

@@ -1,0 +1,61 @@
+"""The nouns of history: one judged cell of one run on one host, and what changed between two of them."""
+
+from __future__ import annotations
+
+from envcheck.model import Axes, Bench, Status, Verdict
+from envcheck.record import Record
+
+
+class Entry(Record, frozen=True, kw_only=True):
+    """One cell, judged once, on one host.
+
+    `digest` is the SHA-256 of the evidence in its canonical form, by which the evidence can be fetched and by which the
+    same evidence is known again. `recorded_at` is ISO 8601 in UTC. `host` is the class of hosts that are taken for one:
+    GPU names, driver, system ("NVIDIA H200, driver 570.124.06, linux x86_64"), "no GPU, linux x86_64" where there is
+    none. `codes` are those of the findings, the root cause first, without skipped ones. `facts` is everything that may
+    move between two nights, by name, as text: driver, GPU clocks, image digest, lock, MediaPipe, model, input, ...;
+    what was not seen is absent.
+    """
+
+    digest: str
+    cell: str
+    axes: Axes
+    recorded_at: str
+    host: str
+    verdict: Verdict
+    status: Status
+    expected: Verdict
+    met: bool
+    because: str = ""
+    codes: tuple[str, ...] = ()
+    bench: Bench | None = None
+    facts: dict[str, str] = {}
+    run: str = ""
+    """The run that it belongs to; empty where it was imported from a folder that names none."""
+
+
+class Move(Record, frozen=True):
+    """A fact that is not what it was: `before` and `after` are empty where it was not seen."""
+
+    fact: str
+    before: str
+    after: str
+
+
+class Change(Record, frozen=True, kw_only=True):
+    """What happened between the last entry of one kind and the first of another, of one cell on one host class.
+
+    `kind`: regression, improvement, verdict (neither better nor worse), unexpected-pass (an expected failure that
+    passes now). `what` tells it in words, with figures. `moved` are the facts that moved, the likeliest cause first;
+    `attribution` is the sentence that a person reads: which of them explains it, or that nothing moved and it is code
+    or noise.
+    """
+
+    cell: str
+    host: str
+    kind: str
+    before: Entry
+    after: Entry
+    what: str
+    moved: tuple[Move, ...] = ()
+    attribution: str = ""

@@ -1,101 +1,96 @@
-"""The application object, and what every command shares: options, and text on its way out."""
+"""What every command shares: how one is declared, options, and text on its way out."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+import click
 
-from envcheck import __version__
 from envcheck.errors import EXIT_CODES, EnvcheckError, UsageError
 
 if TYPE_CHECKING:
     from envcheck.model import Results, Verdict
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
+PATH = click.Path(path_type=Path)
 
 
-class Sparing:
-    """Options that a command line of nothing but flags cannot have changed are left out before they are looked at.
+class Argument(click.Argument):
+    """An argument with a help text, which Click has of its own only from 8.5 on."""
 
-    Typer 0.26 and later import pydantic, a tenth of a second, to look at an option that was not given, even at --help.
-    """
-
-    spared = False
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """The flags, where nothing else was given; else everything."""
-        every: list[Any] = super().get_params(ctx)  # type: ignore[misc]
-        return [option for option in every if is_flag(option)] if self.spared else every
+    def __init__(self, declarations: Sequence[str], *, about: str, **settings: Any) -> None:
+        super().__init__(declarations, **settings)
+        self.about = about
 
 
-def is_flag(option: Any) -> bool:
-    """True for a switch of ours; --help is Typer's."""
-    return getattr(option, "is_flag", False) and option.name != "help"
+class Command(click.Command):
+    """A command whose help lists its arguments too, and which the list of commands shows with a whole sentence."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, then the options."""
+        rows = [(one.make_metavar(ctx), one.about) for one in self.params if isinstance(one, Argument)]
+        if rows:
+            with formatter.section("Arguments"):
+                formatter.write_dl(rows)
+        super().format_options(ctx, formatter)
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - Click would cut the sentence there
+        """The first paragraph of the help."""
+        return " ".join((self.help or "").partition("\n\n")[0].split())
 
 
-class QuickCommand(Sparing, TyperCommand):
-    """A command that is quick where only its flags are given."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Look at the arguments; the others keep their defaults."""
-        names = {name for option in self.params if is_flag(option) for name in option.opts}
-        self.spared = names.issuperset(args)
-        return super().parse_args(ctx, args)
+def command(*, epilog: str | None = None, **settings: Any) -> Callable[[Callable[..., int]], Command]:
+    """Declare a command: a function that takes the options and gives the exit code."""
+    return click.command(cls=Command, epilog=epilog, **settings)
 
 
-class QuickGroup(Sparing, TyperGroup):
-    """The application: quick where the command's name comes first."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Look at the first argument."""
-        self.spared = bool(args) and not args[0].startswith("-")
-        return super().parse_args(ctx, args)
+def argument(name: str, *, about: str, **settings: Any) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Declare an argument of a command."""
+    return click.argument(name, cls=Argument, about=about, **settings)
 
 
-app = typer.Typer(
-    name="envcheck",
-    cls=QuickGroup,
-    help="Why isn't MediaPipe FaceMesh using the GPU? Builds environments, proves which device did the work, says why.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+matrix_option = click.option(
+    "--matrix",
+    type=PATH,
+    metavar="FILE",
+    help="The matrix file. Default: ./matrix.yaml, else a small one that is shipped.",
 )
-
-MatrixOption = Annotated[
-    Path | None,
-    typer.Option("--matrix", help="The matrix file. Default: ./matrix.yaml, else a small one that is shipped."),
-]
-TierOption = Annotated[str | None, typer.Option("--tier", help="A tier of the matrix, such as smoke, pr or nightly.")]
-SelectOption = Annotated[
-    str | None, typer.Option("--select", help="A cell id, or conditions: 'mediapipe==1.2.2,backend==venv'.")
-]
-BackendOption = Annotated[str | None, typer.Option("--backend", help="Only cells of this backend, such as venv.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the results.")]
-
-
-def print_version(asked: bool) -> None:
-    """`--version`."""
-    if asked:
-        typer.echo(f"envcheck {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def common(
-    version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Options that come before the command."""
+tier_option = click.option("--tier", metavar="TIER", help="A tier of the matrix, such as smoke, pr or nightly.")
+select_option = click.option(
+    "--select", metavar="EXPR", help="A cell id, or conditions: 'mediapipe==1.2.2,backend==venv'."
+)
+backend_option = click.option("--backend", metavar="BACKEND", help="Only cells of this backend, such as venv.")
+min_speedup_option = click.option(
+    "--min-speedup", type=float, metavar="X", help="How many times faster than the CPU the GPU must be."
+)
+model_option = click.option(
+    "--model",
+    default="default",
+    metavar="MODEL",
+    help="default, official (downloaded once, hash pinned) or a .task file.",
+)
+input_option = click.option(
+    "--input", "source", metavar="INPUT", help="portrait, an image, a folder, a video, or camera:0."
+)
+out_option = click.option(
+    "--out", type=PATH, default=Path(".envcheck"), metavar="DIR", help="Folder for results, report and evidence."
+)
+deadline_option = click.option(
+    "--deadline", type=float, default=120.0, metavar="SECONDS", help="Seconds a worker may take for one answer."
+)
+suite_option = click.option(
+    "--suite",
+    type=PATH,
+    multiple=True,
+    metavar="DIR",
+    help="A folder of your own acceptance tests; repeatable.",
+)
+results_json_option = click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, only the results.")
 
 
 def show_results(results: Results, *, as_json: bool, exit_code: int) -> None:
@@ -170,6 +165,12 @@ def write(lines: Iterable[str]) -> None:
             stream.write(text if text.endswith("\n") else text + "\n")
         stream.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what is buffered goes nowhere, without a word
+        drop(stream)
         if not isinstance(error, BrokenPipeError):
             raise EnvcheckError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def drop(stream: IO[str] | None) -> None:
+    """What is still buffered in a stream goes nowhere, without a word."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

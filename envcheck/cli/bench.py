@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from envcheck.cli.app import QuietOption, app, look_of_stdout, positive, write
-from envcheck.errors import InterruptedRunError, NothingSelectedError
+from envcheck.cli.app import (
+    PATH,
+    command,
+    deadline_option,
+    input_option,
+    look_of_stdout,
+    positive,
+    quiet_option,
+    write,
+)
+from envcheck.errors import MET, InterruptedRunError, NothingSelectedError
 
 if TYPE_CHECKING:
     from envcheck.sweep.space import Space
@@ -20,38 +29,47 @@ BENCH_EPILOG = (
 )
 
 
-@app.command(epilog=BENCH_EPILOG)
+@command(epilog=BENCH_EPILOG)
+@click.option("--python", type=PATH, metavar="EXE", help="The interpreter of an environment that exists.")
+@click.option("--prefix", type=PATH, metavar="DIR", help="The folder of one: a venv or a conda prefix.")
+@click.option("--delegates", default="cpu,gpu", metavar="LIST", help="cpu, gpu or both.")
+@click.option("--resolutions", default="640x480", metavar="LIST", help="Sizes of the frames.")
+@click.option("--faces", default="1", metavar="LIST", help="Numbers of faces.")
+@click.option("--modes", default="video", metavar="LIST", help="video, image or both.")
+@click.option("--blendshapes", default="off", metavar="LIST", help="off, on or both; on needs a model that has them.")
+@click.option("--streams", metavar="LIST", help="Numbers of processes. Default: 1, doubling up to the cores.")
+@click.option("--seconds", type=float, default=3.0, metavar="SECONDS", help="Time for each delegate at each point.")
+@click.option("--latency-limit", type=float, metavar="MS", help="Milliseconds that 95 of 100 frames must keep to.")
+@click.option("--leaks", is_flag=True, help="Also look whether memory grows.")
+@click.option("--model", default="default", metavar="MODEL", help="default, official or a .task file.")
+@input_option
+@click.option(
+    "--out", type=PATH, default=Path(".envcheck"), metavar="DIR", help="Folder for bench.json, bench.svg and bench.png."
+)
+@click.option("--plots/--no-plots", default=None, help="Pictures. Default: where matplotlib is installed.")
+@deadline_option
+@click.option("--json", "as_json", is_flag=True, help="Print bench.json instead of the table.")
+@quiet_option
 def bench(
-    python: Annotated[Path | None, typer.Option(help="The interpreter of an environment that exists.")] = None,
-    prefix: Annotated[Path | None, typer.Option(help="The folder of one: a venv or a conda prefix.")] = None,
-    delegates: Annotated[str, typer.Option(help="cpu, gpu or both.")] = "cpu,gpu",
-    resolutions: Annotated[str, typer.Option(help="Sizes of the frames.")] = "640x480",
-    faces: Annotated[str, typer.Option(help="Numbers of faces.")] = "1",
-    modes: Annotated[str, typer.Option(help="video, image or both.")] = "video",
-    blendshapes: Annotated[str, typer.Option(help="off, on or both; on needs a model that has them.")] = "off",
-    streams: Annotated[
-        str | None, typer.Option(help="Numbers of processes. Default: 1, doubling up to the cores.", show_default=False)
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="Time for each delegate at each point.")] = 3.0,
-    latency_limit: Annotated[
-        float | None, typer.Option(help="Milliseconds that 95 of 100 frames must keep to.")
-    ] = None,
-    leaks: Annotated[bool, typer.Option("--leaks", help="Also look whether memory grows.")] = False,
-    model: Annotated[str, typer.Option(help="default, official or a .task file.")] = "default",
-    source: Annotated[
-        str | None, typer.Option("--input", help="portrait, an image, a folder, a video, or camera:0.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for bench.json, bench.svg and bench.png.")] = Path(".envcheck"),
-    plots: Annotated[
-        bool | None,
-        typer.Option(
-            "--plots/--no-plots", help="Pictures. Default: where matplotlib is installed.", show_default=False
-        ),
-    ] = None,
-    deadline: Annotated[float, typer.Option(help="Seconds a worker may take for one answer.")] = 120.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print bench.json instead of the table.")] = False,
-    quiet: QuietOption = False,
-) -> None:
+    python: Path | None,
+    prefix: Path | None,
+    delegates: str,
+    resolutions: str,
+    faces: str,
+    modes: str,
+    blendshapes: str,
+    streams: str | None,
+    seconds: float,
+    latency_limit: float | None,
+    leaks: bool,
+    model: str,
+    source: str | None,
+    out: Path,
+    plots: bool | None,
+    deadline: float,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Measure an environment: both delegates, side by side, over sizes, faces, modes and numbers of processes.
 
     Several values of an option are separated by commas: --resolutions 640x480,1280x720 --streams 1,2,4. Without
@@ -84,6 +102,7 @@ def bench(
         raise InterruptedRunError("interrupted", remedy=f"What was measured is in {out / keeping.NAME}.")
     if not any(row.figures for row in report.rows):
         raise NothingSelectedError("nothing could be measured", remedy="The table says why for each delegate.")
+    return MET
 
 
 def space_of(delegates: str, resolutions: str, faces: str, modes: str, blendshapes: str, streams: str | None) -> Space:

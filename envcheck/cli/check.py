@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from envcheck.cli.app import EPILOG, QuietOption, app, positive, show_results, verdict_named
+from envcheck.cli.app import (
+    EPILOG,
+    PATH,
+    command,
+    deadline_option,
+    input_option,
+    min_speedup_option,
+    model_option,
+    out_option,
+    positive,
+    quiet_option,
+    results_json_option,
+    show_results,
+    suite_option,
+    verdict_named,
+)
 from envcheck.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,59 +38,69 @@ OURS = {
 """Options of the engine's run on which it depends that a container is found, spoken to, and gone in the end."""
 
 
-@app.command(epilog=EPILOG)
+@command(epilog=EPILOG)
+@click.option("--python", type=PATH, metavar="EXE", help="The interpreter of the environment.")
+@click.option("--prefix", type=PATH, metavar="DIR", help="The environment's folder: a venv or a conda prefix.")
+@click.option("--image", metavar="REF", help="A container image; --python then names a path inside it.")
+@click.option(
+    "--dockerfile", type=PATH, metavar="DIR", help="A folder with a Dockerfile: build it first, judge it, remove it."
+)
+@click.option("--prove", is_flag=True, help="Apply the findings' remedies in scratch images, and judge again.")
+@click.option("--keep", is_flag=True, help="Keep the image that --dockerfile built.")
+@click.option("--engine", metavar="COMMAND", help="docker, podman, or a command line that starts one.")
+@click.option(
+    "--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable for the container; repeatable."
+)
+@click.option("--gpus", metavar="GPUS", help="none, or the value of `docker run --gpus`. Default: as the engine can.")
+@click.option(
+    "--build-option",
+    "build_options",
+    multiple=True,
+    metavar="OPTION",
+    help="An option for the engine's build, such as --network=host; repeatable.",
+)
+@click.option(
+    "--run-option",
+    "run_options",
+    multiple=True,
+    metavar="OPTION",
+    help="An option for the engine's run, such as --memory=512m, as in production; repeatable.",
+)
+@click.option(
+    "--ca-file",
+    type=PATH,
+    metavar="FILE",
+    help="A CA bundle for --prove's downloads, such as a company proxy's.",
+)
+@click.option("--expect", metavar="VERDICT", help="The verdict that it should come out as.")
+@min_speedup_option
+@model_option
+@input_option
+@out_option
+@deadline_option
+@suite_option
+@results_json_option
+@quiet_option
 def check(
-    python: Annotated[Path | None, typer.Option(help="The interpreter of the environment.")] = None,
-    prefix: Annotated[Path | None, typer.Option(help="The environment's folder: a venv or a conda prefix.")] = None,
-    image: Annotated[
-        str | None, typer.Option(help="A container image; --python then names a path inside it.", show_default=False)
-    ] = None,
-    dockerfile: Annotated[
-        Path | None, typer.Option(help="A folder with a Dockerfile: build it first, judge it, remove it.")
-    ] = None,
-    prove: Annotated[
-        bool, typer.Option("--prove", help="Apply the findings' remedies in scratch images, and judge again.")
-    ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the image that --dockerfile built.")] = False,
-    engine: Annotated[str | None, typer.Option(help="docker, podman, or a command line that starts one.")] = None,
-    variable: Annotated[
-        list[str] | None, typer.Option("--env", help="NAME=VALUE for the container; repeatable.")
-    ] = None,
-    gpus: Annotated[
-        str | None, typer.Option(help="none, or the value of `docker run --gpus`. Default: as the engine can.")
-    ] = None,
-    build_option: Annotated[
-        list[str] | None, typer.Option(help="An option for the engine's build, such as --network=host; repeatable.")
-    ] = None,
-    run_option: Annotated[
-        list[str] | None,
-        typer.Option(help="An option for the engine's run, such as --memory=512m, as in production; repeatable."),
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option(help="A CA bundle for --prove's downloads, such as a company proxy's.")
-    ] = None,
-    expect: Annotated[str | None, typer.Option(help="The verdict that it should come out as.")] = None,
-    min_speedup: Annotated[
-        float | None, typer.Option(help="How many times faster than the CPU the GPU must be.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(help="default, official (downloaded once, hash pinned) or a .task file.")
-    ] = "default",
-    source: Annotated[
-        str | None, typer.Option("--input", help="portrait, an image, a folder, a video, or camera:0.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results, report and evidence.")] = Path(".envcheck"),
-    deadline: Annotated[float, typer.Option(help="Seconds a worker may take for one answer.")] = 120.0,
-    suite: Annotated[list[Path] | None, typer.Option(help="A folder of your own acceptance tests; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
-    quiet: QuietOption = False,
-) -> None:
+    python: Path | None,
+    prefix: Path | None,
+    expect: str | None,
+    min_speedup: float | None,
+    model: str,
+    source: str | None,
+    out: Path,
+    deadline: float,
+    suite: tuple[Path, ...],
+    as_json: bool,
+    quiet: bool,
+    **from_image: Any,
+) -> int:
     """Judge an environment that exists; nothing is installed or written in it."""
     from envcheck.check import CheckRequest
     from envcheck.check import check as run_check
     from envcheck.report.progress import Progress
 
-    contained = image is not None or dockerfile is not None
+    contained = from_image["image"] is not None or from_image["dockerfile"] is not None
     request = CheckRequest(
         python=None if contained else python,
         prefix=prefix,
@@ -85,17 +110,8 @@ def check(
         input=source,
         out=out,
         deadline_s=positive("--deadline", deadline),
-        suites=tuple(suite or ()),
+        suites=suite,
     )
-    from_image: dict[str, Any] = {
-        "image": image,
-        "dockerfile": dockerfile,
-        "prove": prove,
-        "keep": keep,
-        "engine": engine,
-    }
-    from_image |= {"gpus": gpus, "ca_file": ca_file, "variables": variable}
-    from_image |= {"build_options": build_option, "run_options": run_option}
     with Progress(quiet=quiet) as progress:
         if contained:
             outcome, proofs = check_image(request, python, from_image, progress)
@@ -104,10 +120,10 @@ def check(
             outcome, proofs = run_check(request, progress), ""
     show_results(outcome.results, as_json=as_json, exit_code=outcome.exit_code)
     if proofs:
-        typer.echo(proofs, err=as_json)
+        click.echo(proofs, err=as_json)
     if outcome.suite and request.suites:
-        typer.echo(outcome.suite, err=True)
-    raise typer.Exit(outcome.exit_code)
+        click.echo(outcome.suite, err=True)
+    return outcome.exit_code
 
 
 def only_for_images(options: Mapping[str, object]) -> None:
@@ -136,9 +152,9 @@ def check_image(
         )
     wish = Wish(
         python=None if python is None else str(python),
-        variables=tuple(map(pair, options["variables"] or ())),
+        variables=tuple(map(pair, options["variables"])),
         gpus=options["gpus"],
-        extra=tuple(map(run_option_of, options["run_options"] or ())),
+        extra=tuple(map(run_option_of, options["run_options"])),
     )
     asked = ImageRequest(
         check=request,
@@ -147,7 +163,7 @@ def check_image(
         keep=options["keep"],
         engine=options["engine"],
         wish=wish,
-        build_options=tuple(options["build_options"] or ()),
+        build_options=options["build_options"],
         ca_file=options["ca_file"],
     )
     if not options["prove"]:

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from envcheck.cli.app import QuickCommand, app, look_of_stdout, positive, write
+from envcheck.cli.app import PATH, command, look_of_stdout, positive, write
+
+DOCTOR_EPILOG = "Exit codes: 0 no finding speaks against the GPU (which proves nothing); 1 one does; 2 usage error."
 
 
-@app.command(
-    cls=QuickCommand,
-    epilog="Exit codes: 0 no finding speaks against the GPU (which proves nothing); 1 one does; 2 usage error.",
+@command(epilog=DOCTOR_EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print facts and findings as JSON.")
+@click.option(
+    "--python",
+    type=PATH,
+    metavar="EXE",
+    help="The interpreter to ask. Default: the active environment's, else envcheck's own.",
 )
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print facts and findings as JSON.")] = False,
-    python: Annotated[
-        Path | None,
-        typer.Option(help="The interpreter to ask. Default: the active environment's, else envcheck's own."),
-    ] = None,
-    prefix: Annotated[Path | None, typer.Option(help="The environment's folder, in place of its interpreter.")] = None,
-    deadline: Annotated[
-        float | None, typer.Option(help="Seconds that EGL, NVML or CUDA may take to answer. Default: 20.")
-    ] = None,
-) -> None:
+@click.option("--prefix", type=PATH, metavar="DIR", help="The environment's folder, in place of its interpreter.")
+@click.option(
+    "--deadline",
+    type=float,
+    default=20.0,
+    metavar="SECONDS",
+    help="Seconds that EGL, NVML or CUDA may take to answer.",
+)
+def doctor(as_json: bool, python: Path | None, prefix: Path | None, deadline: float) -> int:
     """Say what this host has, and why FaceMesh would not use its GPU; nothing is run or installed."""
     from envcheck.doctor import DoctorRequest, encode, exit_code
     from envcheck.doctor import doctor as run_doctor
 
-    deadline_s = 20.0 if deadline is None else positive("--deadline", deadline)
-    diagnosis = run_doctor(DoctorRequest(python=python, prefix=prefix, deadline_s=deadline_s))
+    request = DoctorRequest(python=python, prefix=prefix, deadline_s=positive("--deadline", deadline))
+    diagnosis = run_doctor(request)
     if as_json:
         write([encode(diagnosis)])
     else:
@@ -38,4 +41,4 @@ def doctor(
 
         look = look_of_stdout()
         write([report.render(diagnosis, width=look.width, colour=look.colour, encoding=look.encoding)])
-    raise typer.Exit(exit_code(diagnosis))
+    return exit_code(diagnosis)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from envcheck.cli.app import app, write
+from envcheck.cli.app import argument, command, write
+from envcheck.errors import MET
 
 
-@app.command()
-def explain(
-    code: Annotated[
-        str | None, typer.Argument(help="A finding's code, such as EGL202. Without one: all codes.")
-    ] = None,
-) -> None:
+@command()
+@argument("code", required=False, about="A finding's code, such as EGL202. Without one: all codes.")
+def explain(code: str | None) -> int:
     """Print the page of a finding: what it means, why it matters, what to do."""
     from envcheck.pages import index, page
 
     write([page(code) if code else index()])
+    return MET

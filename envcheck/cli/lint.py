@@ -6,14 +6,14 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from envcheck.cli.app import app, write
+from envcheck.cli.app import PATH, argument, command, write
 from envcheck.errors import MET, UNMET, NothingSelectedError, UsageError
 
 if TYPE_CHECKING:
@@ -29,28 +29,29 @@ MOST_NOTEBOOK = 256 << 20
 EPILOG = "Exit codes: 0 nothing found, or remarks only; 1 findings; 2 wrong use, or no such file; 3 no file to read."
 
 
-@app.command(epilog=EPILOG)
+@command(epilog=EPILOG)
+@argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    about="Python files, notebooks, Dockerfiles, compose files, scripts, folders, or - for standard input.",
+)
+@click.option("--format", "form", default="text", metavar="FORMAT", help="text, json or sarif.")
+@click.option("--select", metavar="CODES", help="Only these codes: SRC804,SRC81. A part of a code selects all below.")
+@click.option("--ignore", metavar="CODES", help="Not these codes.")
+@click.option("--mediapipe", metavar="VERSION", help="The MediaPipe version that the code is for, such as 0.10.21.")
+@click.option("--driver", metavar="VERSION", help="The NVIDIA driver that images will meet, such as 570 or 570.124.06.")
+@click.option("--output", type=PATH, metavar="FILE", help="Write to this file instead of standard output.")
 def lint(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE",
-            help="Python files, notebooks, Dockerfiles, compose files, scripts, folders, or - for standard input.",
-        ),
-    ],
-    form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
-    select: Annotated[
-        str | None, typer.Option(help="Only these codes: SRC804,SRC81. A part of a code selects all below.")
-    ] = None,
-    ignore: Annotated[str | None, typer.Option(help="Not these codes.")] = None,
-    mediapipe: Annotated[
-        str | None, typer.Option(help="The MediaPipe version that the code is for, such as 0.10.21.")
-    ] = None,
-    driver: Annotated[
-        str | None, typer.Option(help="The NVIDIA driver that images will meet, such as 570 or 570.124.06.")
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
-) -> None:
+    paths: tuple[str, ...],
+    form: str,
+    select: str | None,
+    ignore: str | None,
+    mediapipe: str | None,
+    driver: str | None,
+    output: Path | None,
+) -> int:
     """Name lines that keep FaceMesh off the GPU, with the way out. Remarks alone leave the exit code 0."""
     from envcheck.lint import Level
 
@@ -68,7 +69,7 @@ def lint(
         )
     findings = [finding for file in files for finding in linted(file, codes, version, expected)]
     show(rendered(form, findings, len(files)), output)
-    raise typer.Exit(UNMET if any(finding.level is not Level.NOTE for finding in findings) else MET)
+    return UNMET if any(finding.level is not Level.NOTE for finding in findings) else MET
 
 
 def chosen(select: str | None, ignore: str | None) -> frozenset[str]:
@@ -111,7 +112,7 @@ def driver_version(driver: str | None) -> str:
     return driver.strip()
 
 
-def expanded(paths: list[str]) -> Iterator[str]:
+def expanded(paths: Sequence[str]) -> Iterator[str]:
     """The files to read: those named, whatever they are called, and what folders hold."""
     for path in paths:
         if path == STANDARD_INPUT:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
-from envcheck.cli.app import BackendOption, MatrixOption, SelectOption, TierOption, app, write
-from envcheck.errors import UsageError
+from envcheck.cli.app import backend_option, command, matrix_option, select_option, tier_option, write
+from envcheck.errors import MET, UsageError
 
 
-@app.command()
-def plan(
-    matrix: MatrixOption = None,
-    tier: TierOption = None,
-    select: SelectOption = None,
-    backend: BackendOption = None,
-    form: Annotated[str, typer.Option("--format", help="text, json or github.")] = "text",
-) -> None:
+@command()
+@matrix_option
+@tier_option
+@select_option
+@backend_option
+@click.option("--format", "form", default="text", metavar="FORMAT", help="text, json or github.")
+def plan(matrix: Path | None, tier: str | None, select: str | None, backend: str | None, form: str) -> int:
     """Show the expanded matrix: reachable, impossible, unreachable and excluded cells, each with its reason."""
     from envcheck.engines.local import host_here
     from envcheck.matrix import PLAN_FORMATS, classify, render_plan
@@ -29,3 +28,4 @@ def plan(
     asked = read_matrix(matrix)
     rules = plan_rules(host_here(dict(os.environ)))
     write(render_plan(classify(asked, rules, tier=tier, expr=select, backend=backend), format=form))
+    return MET

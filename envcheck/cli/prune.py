@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
 
-import typer
+import click
 
-from envcheck.cli.app import EPILOG, app, write
+from envcheck.cli.app import EPILOG, command, write
+from envcheck.errors import MET, EnvcheckError
 
 
-@app.command(epilog=EPILOG)
-def prune(
-    yes: Annotated[bool, typer.Option("--yes", help="Remove what is listed as going. Without it nothing is.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list; so it is without --yes.")] = False,
-    older_than: Annotated[
-        float | None, typer.Option("--older-than", metavar="DAYS", help="Only what was not used for so many days.")
-    ] = None,
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="Only what belongs to this backend: venv, docker or conda.")
-    ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Also locks, wheels and the model, which are asked of the network again.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
-) -> None:
+@command(epilog=EPILOG)
+@click.option("--yes", is_flag=True, help="Remove what is listed as going. Without it nothing is.")
+@click.option("--dry-run", is_flag=True, help="Only list; so it is without --yes.")
+@click.option("--older-than", type=float, metavar="DAYS", help="Only what was not used for so many days.")
+@click.option("--backend", metavar="BACKEND", help="Only what belongs to this backend: venv, docker or conda.")
+@click.option(
+    "--all", "every", is_flag=True, help="Also locks, wheels and the model, which are asked of the network again."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def prune(yes: bool, dry_run: bool, older_than: float | None, backend: str | None, every: bool, as_json: bool) -> int:
     """List what envcheck has built and kept: environments, images, leftovers; with --yes remove what nobody uses."""
     from envcheck.environments import cache_folder
     from envcheck.errors import UsageError
@@ -43,4 +38,4 @@ def prune(
         from envcheck.report import prune as report
 
         write([report.render(survey, yes=yes)])
-    raise typer.Exit(4 if survey.failed else 0)
+    return EnvcheckError.exit_code if survey.failed else MET

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from envcheck.cli.app import EPILOG, app, show_results, verdict_named
+from envcheck.cli.app import EPILOG, PATH, argument, command, results_json_option, show_results, verdict_named
 
 
-@app.command(epilog=EPILOG)
-def replay(
-    folder: Annotated[Path, typer.Argument(help="A folder that validate wrote, or one evidence file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
-    expect: Annotated[str | None, typer.Option(help="The verdict that every cell should come out as.")] = None,
-) -> None:
+@command(epilog=EPILOG)
+@argument("folder", type=PATH, about="A folder that validate wrote, or one evidence file.")
+@results_json_option
+@click.option("--expect", metavar="VERDICT", help="The verdict that every cell should come out as.")
+def replay(folder: Path, as_json: bool, expect: str | None) -> int:
     """Judge recorded evidence again; nothing is built or run."""
     from envcheck import store
     from envcheck.conclude import conclude, expecting
@@ -24,4 +22,4 @@ def replay(
     results = conclude(expecting(store.load_evidence(folder), verdict_named(expect)))
     code = exit_code(results)
     show_results(results, as_json=as_json, exit_code=code)
-    raise typer.Exit(code)
+    return code

@@ -3,55 +3,75 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from envcheck.cli.app import (
     EPILOG,
-    BackendOption,
-    MatrixOption,
-    QuietOption,
-    SelectOption,
-    TierOption,
-    app,
+    backend_option,
+    command,
+    deadline_option,
+    input_option,
+    matrix_option,
+    min_speedup_option,
+    model_option,
+    out_option,
     positive,
+    quiet_option,
+    results_json_option,
+    select_option,
     show_results,
+    suite_option,
+    tier_option,
     verdict_named,
     write,
 )
+from envcheck.errors import MET
 
 
-@app.command(epilog=EPILOG)
+@command(epilog=EPILOG)
+@matrix_option
+@tier_option
+@select_option
+@backend_option
+@click.option("--expect", metavar="VERDICT", help="The verdict that every selected cell should come out as.")
+@min_speedup_option
+@model_option
+@input_option
+@out_option
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Environments built at once; 0 means as many as there are cores.",
+)
+@deadline_option
+@suite_option
+@click.option("--no-preflight", is_flag=True, help="Run even cells predicted impossible.")
+@click.option("--relock", is_flag=True, help="Resolve dependencies anew instead of using the kept locks.")
+@click.option("--dry-run", is_flag=True, help="Print what would be built and run, and stop.")
+@results_json_option
+@quiet_option
 def validate(
-    matrix: MatrixOption = None,
-    tier: TierOption = None,
-    select: SelectOption = None,
-    backend: BackendOption = None,
-    expect: Annotated[str | None, typer.Option(help="The verdict that every selected cell should come out as.")] = None,
-    min_speedup: Annotated[
-        float | None, typer.Option(help="How many times faster than the CPU the GPU must be.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(help="default, official (downloaded once, hash pinned) or a .task file.")
-    ] = "default",
-    source: Annotated[
-        str | None, typer.Option("--input", help="portrait, an image, a folder, a video, or camera:0.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results, report and evidence.")] = Path(".envcheck"),
-    jobs: Annotated[
-        int, typer.Option(min=0, help="Environments built at once; 0 means as many as there are cores.")
-    ] = 0,
-    deadline: Annotated[float, typer.Option(help="Seconds a worker may take for one answer.")] = 120.0,
-    suite: Annotated[list[Path] | None, typer.Option(help="A folder of your own acceptance tests; repeatable.")] = None,
-    no_preflight: Annotated[bool, typer.Option("--no-preflight", help="Run even cells predicted impossible.")] = False,
-    relock: Annotated[
-        bool, typer.Option("--relock", help="Resolve dependencies anew instead of using the kept locks.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be built and run, and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
-    quiet: QuietOption = False,
-) -> None:
+    matrix: Path | None,
+    tier: str | None,
+    select: str | None,
+    backend: str | None,
+    expect: str | None,
+    min_speedup: float | None,
+    model: str,
+    source: str | None,
+    out: Path,
+    jobs: int,
+    deadline: float,
+    suite: tuple[Path, ...],
+    no_preflight: bool,
+    relock: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Build, run and judge the cells this host can run; exit by the gate."""
     from envcheck.request import Choice, Request
 
@@ -67,13 +87,13 @@ def validate(
         preflight=not no_preflight,
         relock=relock,
         deadline_s=positive("--deadline", deadline),
-        suites=tuple(suite or ()),
+        suites=suite,
     )
     if dry_run:
         from envcheck.dryrun import describe
 
         write(describe(request))
-        return
+        return MET
     from envcheck.report.progress import Progress
     from envcheck.validate import validate as run_validate
 
@@ -81,5 +101,5 @@ def validate(
         outcome = run_validate(request, progress)
     show_results(outcome.results, as_json=as_json, exit_code=outcome.exit_code)
     if outcome.suite and request.suites:
-        typer.echo(outcome.suite, err=True)
-    raise typer.Exit(outcome.exit_code)
+        click.echo(outcome.suite, err=True)
+    return outcome.exit_code

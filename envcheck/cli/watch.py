@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING
 
-import typer
+import click
 
-from envcheck.cli.app import app, positive
-from envcheck.errors import UNMET, UsageError
+from envcheck.cli.app import PATH, argument, command, positive
+from envcheck.errors import MET, UNMET, UsageError
 
 if TYPE_CHECKING:
     from envcheck.watched import WatchReport
@@ -22,54 +23,58 @@ WATCH_EPILOG = (
 )
 
 
-@app.command(epilog=WATCH_EPILOG, context_settings={"allow_interspersed_args": False})
+@command(epilog=WATCH_EPILOG, context_settings={"allow_interspersed_args": False})
+@argument(
+    "program",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="[-- COMMAND...]",
+    about="The program and its arguments, after --.",
+)
+@click.option("--pid", type=int, metavar="N", help="Watch this running process and its children.")
+@click.option(
+    "--seconds", type=float, metavar="SECONDS", help="With --pid: watch for so long. Default: until it ends, or Ctrl-C."
+)
+@click.option(
+    "--native-log",
+    is_flag=True,
+    help="Make MediaPipe 0.10.8 to 0.10.35 name its calculators; standard error then passes through a pipe.",
+)
+@click.option(
+    "--require-gpu", is_flag=True, help="Exit with 1 where the command succeeds and is not proven on the GPU."
+)
+@click.option("--report", type=PATH, metavar="FILE", help="Write the report to this file, not to standard error.")
+@click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the report as JSON to this file as well.")
 def watch(
-    command: Annotated[
-        list[str] | None, typer.Argument(help="The program and its arguments, after --.", metavar="-- COMMAND")
-    ] = None,
-    pid: Annotated[int | None, typer.Option("--pid", help="Watch this running process and its children.")] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option("--seconds", help="With --pid: watch for so long. Default: until it ends, or Ctrl-C."),
-    ] = None,
-    native_log: Annotated[
-        bool,
-        typer.Option(
-            "--native-log",
-            help="Make MediaPipe 0.10.8 to 0.10.35 name its calculators; standard error then passes through a pipe.",
-        ),
-    ] = False,
-    require_gpu: Annotated[
-        bool, typer.Option("--require-gpu", help="Exit with 1 where the command succeeds and is not proven on the GPU.")
-    ] = False,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Write the report to this file, not to standard error.")
-    ] = None,
-    as_json: Annotated[
-        Path | None, typer.Option("--json", help="Write the report as JSON to this file as well.")
-    ] = None,
-) -> None:
+    program: tuple[str, ...],
+    pid: int | None,
+    seconds: float | None,
+    native_log: bool,
+    require_gpu: bool,
+    report: Path | None,
+    as_json: Path | None,
+) -> int:
     """Run a command, or attach to a running one, and say whether it works on the GPU.
 
     The command keeps its standard streams, signals, terminal and exit code; the report comes after it has ended.
     """
-    check_options(command, pid, seconds, attached_only=(native_log, require_gpu))
+    check_options(program, pid, seconds, attached_only=(native_log, require_gpu))
     from envcheck.watch import session
 
     outputs = Outputs(report, as_json)
     if pid is not None:
         session.attach(pid, os.environ, seconds=seconds, publish=outputs.publish)
-        raise typer.Exit(0 if outputs.proven else UNMET)
-    ended = session.launch(command or [], os.environ, native_log=native_log, publish=outputs.publish)
+        return MET if outputs.proven else UNMET
+    ended = session.launch(program, os.environ, native_log=native_log, publish=outputs.publish)
     if ended.status == 0 and require_gpu and not outputs.proven:
-        raise typer.Exit(UNMET)
+        return UNMET
     from envcheck.foreground import end_like
 
-    raise typer.Exit(end_like(ended))
+    return end_like(ended)
 
 
 def check_options(
-    command: list[str] | None, pid: int | None, seconds: float | None, *, attached_only: tuple[bool, bool]
+    program: Sequence[str], pid: int | None, seconds: float | None, *, attached_only: tuple[bool, bool]
 ) -> None:
     """Raise UsageError where the options do not say what to watch."""
     if not sys.platform.startswith("linux"):
@@ -77,11 +82,11 @@ def check_options(
             "watch reads Linux' /proc, which this system does not have; nothing was run",
             remedy="No MediaPipe wheel has GPU code on Windows; on macOS it uses Metal, which this does not see.",
         )
-    if pid is None and not command:
+    if pid is None and not program:
         raise UsageError(
             "there is nothing to watch", remedy="envcheck watch -- python app.py\nenvcheck watch --pid 1234"
         )
-    if pid is not None and command:
+    if pid is not None and program:
         raise UsageError("--pid and a command exclude each other", remedy=f"envcheck watch --pid {pid}")
     if pid is not None and any(attached_only):
         raise UsageError(

@@ -6,30 +6,28 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from envcheck.cli.app import EPILOG, QuietOption, app, write
+from envcheck.cli.app import EPILOG, argument, command, quiet_option, write
+from envcheck.errors import MET, NothingSelectedError, UsageError
 
 
-@app.command(epilog=EPILOG)
-def wheel(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="VERSION|FILE",
-            help="A version such as 1.2.2, or latest; a .whl; a folder that holds mediapipe; or its native library.",
-        ),
-    ],
-    platform: Annotated[
-        str | None,
-        typer.Option(help="linux-x86_64, linux-aarch64, macos-arm64, macos-x86_64, windows-x86_64 or windows-arm64."),
-    ] = None,
-    python: Annotated[str | None, typer.Option(help="A wheel for this Python, such as 3.11.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the audit as JSON.")] = False,
-    quiet: QuietOption = False,
-) -> None:
+@command(epilog=EPILOG)
+@argument(
+    "what",
+    metavar="VERSION|FILE",
+    about="A version such as 1.2.2, or latest; a .whl; a folder that holds mediapipe; or its native library.",
+)
+@click.option(
+    "--platform",
+    metavar="PLATFORM",
+    help="linux-x86_64, linux-aarch64, macos-arm64, macos-x86_64, windows-x86_64 or windows-arm64.",
+)
+@click.option("--python", metavar="VERSION", help="A wheel for this Python, such as 3.11.")
+@click.option("--json", "as_json", is_flag=True, help="Print the audit as JSON.")
+@quiet_option
+def wheel(what: str, platform: str | None, python: str | None, as_json: bool, quiet: bool) -> int:
     """Say what a MediaPipe wheel can do, and how it shows; nothing is installed, imported or run."""
     from envcheck.audits import audit_path, audit_version, known_platform, known_python, meant, shop_of
 
@@ -51,13 +49,11 @@ def wheel(
         from envcheck.report import terminal, wheel
 
         write([wheel.render(found, width=terminal.width_of(sys.stdout))])
-    raise typer.Exit(0 if found.gpu != "unknown" else 3)
+    return MET if found.gpu != "unknown" else NothingSelectedError.exit_code
 
 
 def only_for_versions(platform: str | None, python: str | None) -> None:
     """A file is for one platform and Python already."""
-    from envcheck.errors import UsageError
-
     if platform or python:
         raise UsageError("--platform and --python choose a wheel of a version; a file or folder is what it is")
 

@@ -32,6 +32,8 @@ class Entry(Record, frozen=True, kw_only=True):
     facts: dict[str, str] = {}
     run: str = ""
     """The run that it belongs to; empty where it was imported from a folder that names none."""
+    composed: str = ""
+    """Not empty: the evidence was composed and not seen, as in `Evidence`."""
 
 
 class Move(Record, frozen=True):
@@ -47,8 +49,8 @@ class Change(Record, frozen=True, kw_only=True):
 
     `kind`: regression, improvement, verdict (neither better nor worse), unexpected-pass (an expected failure that
     passes now). `what` tells it in words, with figures. `moved` are the facts that moved, the likeliest cause first;
-    `attribution` is the sentence that a person reads: which of them explains it, or that nothing moved and it is code
-    or noise.
+    `causes` those of them that may explain it; `attribution` is the sentence that a person reads: which of them
+    explains it, or that nothing moved and it is code or noise. `confirmed`: more than one entry shows it.
     """
 
     cell: str
@@ -58,4 +60,6 @@ class Change(Record, frozen=True, kw_only=True):
     after: Entry
     what: str
     moved: tuple[Move, ...] = ()
+    causes: tuple[str, ...] = ()
     attribution: str = ""
+    confirmed: bool = True

@@ -100,8 +100,8 @@ def doctor(request: DoctorRequest) -> Diagnosis:
 def observe(chosen: Choice, request: DoctorRequest) -> Evidence:
     """Everything that can be seen without running a program, as the evidence of a cell that was not run."""
     python, env, deadline_s = (str(chosen.python), "-B"), activated(request.env, chosen.python), request.deadline_s
+    gl, facts, cuda_driver = ask_inside(python, env, deadline_s)  # first, for they take longest
     nvml = Asked(lambda: observe_nvml(env, deadline_s))
-    gl, facts, cuda_driver = ask_inside(python, env, deadline_s)
     from envcheck import redact, rules  # noqa: F401 - loaded while the answers are on their way
     from envcheck.host import observe_host
 

@@ -7,7 +7,6 @@ process by number, and nothing inside knows it before it is started.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -61,7 +60,7 @@ def entering(engine: Engine, identifier: str, python: str, passed: Sequence[str]
 def marked(command: Sequence[str]) -> tuple[str, ...]:
     """The command with a mark that no other start has; one without a place for it stays as it is."""
     place = f"{MARK}{START}"
-    return tuple(f"{MARK}{secrets.token_hex(8)}" if word == place else word for word in command)
+    return tuple(f"{MARK}{os.urandom(8).hex()}" if word == place else word for word in command)
 
 
 def inner_of(command: Sequence[str], env: Mapping[str, str]) -> InnerBox | None:

@@ -7,7 +7,6 @@ what a killed envcheck leaves carries the label of its run, and the next run rem
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ class Box:
 
 def fresh(command: Sequence[str]) -> tuple[str, ...]:
     """The command with a name that no other start has; a command that starts no container stays as it is."""
-    token = secrets.token_hex(6)
+    token = os.urandom(6).hex()
     ours = {f"{LABEL}={RUN}": f"{LABEL}={run_label()}"}
     return tuple(
         ours.get(word, word.replace(START, token) if word.startswith("envcheck-") else word) for word in command

@@ -6,8 +6,9 @@ was started with as standard output; anything else that native code prints goes 
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
 
+HERE = Path(__file__).parent  # importlib.resources would load tempfile and zipfile to find it
 BOOTSTRAP = "import sys;b=sys.stdin.buffer;exec(compile(b.read(int(b.readline())),'<envcheck payload>','exec'))"
 """The program given to `python -c`: reads the payload's length and source from standard input, then runs it."""
 
@@ -17,5 +18,5 @@ def preamble(*names: str) -> bytes:
 
     Several are run one after the other in one interpreter; that is for those that end by running off their end.
     """
-    source = b"\n".join(resources.files(__name__).joinpath(f"{name}.py").read_bytes() for name in names)
+    source = b"\n".join((HERE / f"{name}.py").read_bytes() for name in names)
     return b"%d\n%s" % (len(source), source)

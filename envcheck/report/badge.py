@@ -49,7 +49,7 @@ def message_of(table: Table) -> tuple[str, str]:
     fresh = [p.entry for p in table.places() if p.entry and p.state in (State.TESTED, State.IMPOSSIBLE)]
     if not fresh:
         return ("stale" if entries else "not tested"), GREY
-    proven = sum(entry.status is Status.PASS for entry in fresh)
+    proven = sum(entry.status is Status.PASS and not entry.composed for entry in fresh)
     met = all(entry.met for entry in fresh)
     message = f"{proven} of {len(fresh)} proven"
     if proven == len(fresh):

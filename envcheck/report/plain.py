@@ -14,6 +14,8 @@ def visible(text: str, *, keep_lines: bool = False) -> str:
 
     Line breaks become spaces, or stay with `keep_lines`; tabs become spaces.
     """
+    if text.isprintable():  # most texts; without a look at each character
+        return text.strip()
     lines = text.replace("\r\n", "\n").replace("\t", TAB).split("\n")
     return ("\n" if keep_lines else " ").join("".join(map(shown, line)) for line in lines).strip()
 

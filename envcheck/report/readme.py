@@ -77,7 +77,7 @@ def place_words(place: Place) -> str:
 def dated(place: Place) -> str:
     """The date, as a link to the evidence where there is one."""
     day = escape(date_of(place))
-    return f"[{day}]({quote(place.link, safe=SAFE_IN_LINK)})" if is_link(place.link) else day
+    return f"[{day}]({quote(place.link, safe=SAFE_IN_LINK, errors='backslashreplace')})" if is_link(place.link) else day
 
 
 def is_link(target: str) -> bool:

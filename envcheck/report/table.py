@@ -141,11 +141,17 @@ def newest(entries: Iterable[Entry]) -> list[Entry]:
 
 def recency(entry: Entry) -> float:
     """Seconds since 1970, before everything else where the date is none."""
-    moment = moment_of(entry.recorded_at)
-    return float("-inf") if moment is None else moment.timestamp()
+    seconds = seconds_of(entry.recorded_at)
+    return float("-inf") if seconds is None else seconds
 
 
 @functools.lru_cache(maxsize=65_536)
+def seconds_of(text: str) -> float | None:
+    """Seconds since 1970 at the moment that an ISO 8601 text names; None where it is no date."""
+    moment = moment_of(text)
+    return None if moment is None else moment.timestamp()
+
+
 def moment_of(text: str) -> datetime | None:
     """The moment that an ISO 8601 text names, UTC where it names no zone; None where it is no date."""
     try:
@@ -157,8 +163,8 @@ def moment_of(text: str) -> datetime | None:
 
 def seen(entry: Entry, at: datetime, stale_days: float, link: str) -> Place:
     """The place of an entry."""
-    moment = moment_of(entry.recorded_at)
-    age = None if moment is None else max(0.0, (at - moment).total_seconds() / SECONDS_A_DAY)
+    seconds = seconds_of(entry.recorded_at)
+    age = None if seconds is None else max(0.0, (at.timestamp() - seconds) / SECONDS_A_DAY)
     if entry.verdict is Verdict.UNREACHABLE:
         state = State.UNREACHABLE
     elif age is None or age > stale_days:
@@ -273,8 +279,10 @@ def sign_of(place: Place) -> str:
 
 
 def word_of(place: Place) -> str:
-    """The verdict in a word, or the state of a place that has none."""
-    return place.entry.verdict.value if place.entry and place.state not in SIGN_OF_STATE else place.state.value
+    """The verdict in a word, or the state of a place that has none; `composed` beside what nobody has seen."""
+    if place.entry is None or place.state in SIGN_OF_STATE:
+        return place.state.value
+    return f"{place.entry.verdict.value} (composed)" if place.entry.composed else place.entry.verdict.value
 
 
 def speedup_of(place: Place, form: Callable[[float], str] = "{:.3g}".format) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from envcheck import process, store
 from envcheck.conclude import conclude
+from envcheck.contents import contents_of, of_results
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.gate import exit_code
 from envcheck.model import Evidence, Results
-from envcheck.report import logs, markdown
+from envcheck.report import html, logs, markdown
 from envcheck.report.progress import Progress
 from envcheck.suite.arguments import suite_argv, suite_env
 
@@ -59,9 +60,11 @@ def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) ->
 
 
 def texts_of(results: Results, evidence: Sequence[Evidence]) -> dict[str, str]:
-    """The report and each cell's logs, by name in the results folder."""
+    """The reports and each cell's logs, by name in the results folder."""
     found = {store.log_path(one.cell.id): logs.render(one) for one in evidence}
-    return {name: text for name, text in found.items() if text} | {"report.md": markdown.render(results)}
+    page = html.render(contents_of(of_results(results, evidence)))
+    reports = {"report.md": markdown.render(results), "report.html": page}
+    return {name: text for name, text in found.items() if text} | reports
 
 
 def run_suite(target: Target) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from envcheck.errors import PlaceError
 from envcheck.model import Status
 from envcheck.report.markdown import escape, row
 from envcheck.report.table import (
+    COMPOSED_SIGN,
     MEANING,
     SIGN,
     SIGN_OF_STATE,
@@ -88,9 +89,11 @@ def is_link(target: str) -> bool:
 def legend(table: Table) -> tuple[str, ...]:
     """What the signs of this table say."""
     places = list(table.places())
-    seen = {place.entry.status for place in places if place.entry and place.state not in SIGN_OF_STATE}
+    shown = [place.entry for place in places if place.entry and place.state not in SIGN_OF_STATE]
+    seen = {entry.status for entry in shown if not entry.composed}
     states = {place.state for place in places}
     parts = [f"{SIGN[status]} {word}" for status, word in SAID.items() if status in seen]
+    parts += [f"{COMPOSED_SIGN} composed from published facts, seen by nobody"] * any(entry.composed for entry in shown)
     signs = SIGN_OF_STATE | {State.STALE: STALE_SIGN}
     parts += [f"{signs[state]} {state.value}: {MEANING[state]}" for state in MEANING if state in states]
     return ("; ".join(parts) + ".",) if parts else ()

@@ -259,7 +259,7 @@ def version(text: str | None) -> tuple[int, Version, str]:
 
 SIGN = {Status.PASS: "✅", Status.FAIL: "❌", Status.UNKNOWN: "❔", Status.SKIP: "⏭️"}
 SIGN_OF_STATE = {State.UNTESTED: "⬜", State.UNREACHABLE: "⏭️", State.IMPOSSIBLE: "🚫", State.EXCLUDED: "✂️"}
-STALE_SIGN = "⏳"
+STALE_SIGN, COMPOSED_SIGN = "⏳", "🧪"
 MEANING = {
     State.STALE: "tried long ago; the verdict is of that date",
     State.UNTESTED: "can be tried on such a host, and was not yet",
@@ -274,15 +274,20 @@ def sign_of(place: Place) -> str:
     """The sign of a place: of its state, or of its verdict; an old verdict has an hourglass before it."""
     if place.state in SIGN_OF_STATE:
         return SIGN_OF_STATE[place.state]
-    sign = SIGN[place.entry.status] if place.entry else ""
+    entry = place.entry
+    sign = "" if entry is None else COMPOSED_SIGN if entry.composed else SIGN[entry.status]
     return f"{STALE_SIGN}{sign}" if place.state is State.STALE else sign
 
 
 def word_of(place: Place) -> str:
     """The verdict in a word, or the state of a place that has none; `composed` beside what nobody has seen."""
-    if place.entry is None or place.state in SIGN_OF_STATE:
-        return place.state.value
-    return f"{place.entry.verdict.value} (composed)" if place.entry.composed else place.entry.verdict.value
+    composed = place.entry is not None and place.entry.composed and place.state not in SIGN_OF_STATE
+    return f"{plain_word(place)} (composed)" if composed else plain_word(place)
+
+
+def plain_word(place: Place) -> str:
+    """The verdict, or the state of a place that has none, and nothing beside."""
+    return place.entry.verdict.value if place.entry and place.state not in SIGN_OF_STATE else place.state.value
 
 
 def speedup_of(place: Place, form: Callable[[float], str] = "{:.3g}".format) -> str:
@@ -325,6 +330,6 @@ def tally(table: Table) -> dict[str, int]:
     order = (*(verdict.value for verdict in Verdict), *(state.value for state in State))
     counts: dict[str, int] = {}
     for place in table.places():
-        word = State.STALE.value if place.state is State.STALE else word_of(place)
+        word = State.STALE.value if place.state is State.STALE else plain_word(place)
         counts[word] = counts.get(word, 0) + 1
     return {word: counts[word] for word in dict.fromkeys(order) if word in counts}

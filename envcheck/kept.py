@@ -1,4 +1,4 @@
-"""The nouns of history: one judged cell of one run on one host, and what changed between two of them."""
+"""The nouns of history: one judged cell of one run on one host, what changed between two of them, and what is told."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Entry(Record, frozen=True, kw_only=True):
     """The run that it belongs to; empty where it was imported from a folder that names none."""
     composed: str = ""
     """Not empty: the evidence was composed and not seen, as in `Evidence`."""
+    seconds: float | None = None
+    """How long the cell took in a nightly run, its environment included; None where nobody has looked at a clock."""
 
 
 class Move(Record, frozen=True):
@@ -63,3 +65,59 @@ class Change(Record, frozen=True, kw_only=True):
     causes: tuple[str, ...] = ()
     attribution: str = ""
     confirmed: bool = True
+
+
+class Conflict(Record, frozen=True):
+    """Something that a person has to look at before it is believed: of which cell, where, and what."""
+
+    cell: str
+    source: str
+    what: str
+
+
+class Refused(Record, frozen=True):
+    """Evidence that was not read, and why."""
+
+    source: str
+    why: str
+
+
+class Merged(Record, frozen=True, tag_field="schema", tag="envcheck.merge/1", omit_defaults=False):
+    """What came of an import: entries that were new, those that were there already, and what was left out."""
+
+    archive: str
+    added: int
+    known: int
+    conflicts: tuple[Conflict, ...]
+    refused: tuple[Refused, ...]
+
+
+class Ratios(Record, frozen=True):
+    """Median times after over before, speed-up after over before; `certain` where intervals have nothing in common."""
+
+    cpu: float | None
+    gpu: float | None
+    speedup: float | None
+    certain: bool
+
+
+class Difference(Record, frozen=True, kw_only=True, tag_field="schema", tag="envcheck.diff/1"):
+    """Two entries side by side: the facts that differ, and what became of the times where they may be compared."""
+
+    before: Entry
+    after: Entry
+    moved: tuple[Move, ...]
+    measured: Ratios | None = None
+    unlike: tuple[str, ...] = ()
+    """Why times are not compared; empty where they are."""
+
+
+class History(Record, frozen=True, kw_only=True, tag_field="schema", tag="envcheck.history/1", omit_defaults=False):
+    """The entries of one cell, or the newest of each, and what changed. `going`: digests that a policy lets go."""
+
+    archive: str
+    cell: str | None
+    entries: tuple[Entry, ...]
+    changes: tuple[Change, ...]
+    going: tuple[str, ...] | None = None
+    removed: int = 0

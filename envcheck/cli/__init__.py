@@ -15,7 +15,10 @@ from envcheck import __version__
 from envcheck.cli.app import EPILOG, drop, stdout
 from envcheck.errors import UNMET, EnvcheckError, InterruptedRunError
 
-COMMANDS = ("bench", "check", "doctor", "explain", "lint", "plan", "prune", "replay", "report", "validate", "watch", "wheel")
+COMMANDS = (
+    *("bench", "check", "diff", "doctor", "explain", "history", "lint", "merge", "plan"),
+    *("prune", "replay", "report", "validate", "watch", "wheel"),
+)
 """Each is a module of this package with a command of its name, imported when it is asked for or listed."""
 
 

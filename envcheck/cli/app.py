@@ -90,6 +90,14 @@ suite_option = click.option(
     help="A folder of your own acceptance tests; repeatable.",
 )
 results_json_option = click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
+history_option = click.option(
+    "--history",
+    "archive",
+    type=PATH,
+    default=Path(".envcheck/history.sqlite"),
+    metavar="FILE",
+    help="The archive of all nights.",
+)
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, only the results.")
 
 
@@ -168,6 +176,13 @@ def write(lines: Iterable[str]) -> None:
         drop(stream)
         if not isinstance(error, BrokenPipeError):
             raise EnvcheckError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def write_json(record: object) -> None:
+    """A record as JSON to standard output."""
+    import msgspec
+
+    write([msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=2).decode()])
 
 
 def drop(stream: IO[str] | None) -> None:

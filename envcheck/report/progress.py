@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
+EVERY_S = 2.0
+
 
 class Progress:
     """Says what each cell is doing. Safe to use from several threads."""
@@ -51,6 +53,18 @@ class Progress:
     def of(self, name: str) -> Say:
         """A function that says what `name` (a cell's id) is doing."""
         return lambda label: self.say(name, label)
+
+    def slowly(self, name: str) -> Say:
+        """The same for what goes on many times a second: once in EVERY_S at most, and not before."""
+        last = time.monotonic()
+
+        def say(label: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= EVERY_S:
+                last = time.monotonic()
+                self.say(name, label)
+
+        return say
 
     def say(self, name: str, label: str) -> None:
         """`name` is now doing `label`."""

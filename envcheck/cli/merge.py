@@ -1,0 +1,39 @@
+"""`envcheck merge`: evidence from elsewhere into the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from envcheck.cli.app import EPILOG, PATH, argument, command, history_option, quiet_option, write, write_json
+from envcheck.errors import MET, UNMET
+
+
+@command(epilog=EPILOG)
+@argument(
+    "sources",
+    metavar="DIR...",
+    type=PATH,
+    nargs=-1,
+    required=True,
+    about="Results folders, folders of evidence or of such folders, evidence files, archives.",
+)
+@history_option
+@click.option("--keep-both", is_flag=True, help="Take other evidence of the same cell, host and second as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was added and what was not as JSON.")
+@quiet_option
+def merge(sources: Sequence[Path], archive: Path, keep_both: bool, as_json: bool, quiet: bool) -> int:
+    """Import evidence from other machines; what is there already stays one entry, however often it is imported.
+
+    Every cell is judged again. Exit code 1 where something contradicts or could not be read; the rest was imported.
+    """
+    from envcheck.merge import merge as merged
+    from envcheck.report import history as report
+    from envcheck.report.progress import Progress
+
+    with Progress(quiet=quiet) as progress:
+        found = merged(sources, archive, keep_both=keep_both, say=progress.slowly("merge"))
+    write_json(found) if as_json else write([report.render_merged(found)])
+    return UNMET if found.conflicts or found.refused else MET

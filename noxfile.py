@@ -12,6 +12,8 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["validate"]
 
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
+"""Tests start hundreds of processes, and each would compile all that it imports."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -81,14 +83,16 @@ def tests(session: nox.Session) -> None:
     """Run the project's own tests: unit, golden, functional ones on real MediaPipe wheels, and the fault corpus."""
     group(session, "test")
     # A file at a time to each of a few workers: files share what is dear, and much of a test is waiting.
-    session.run("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *session.posargs)
+    words = ("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+    session.run(*words, *session.posargs, env=BYTECODE)
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"], default=False)
 def unit(session: nox.Session) -> None:
     """Run the tests that touch no process, on every supported Python."""
     group(session, "test")
-    session.run("pytest", "-n", "auto", "--maxprocesses", "4", "tests/unit", "tests/golden", *session.posargs)
+    words = ("pytest", "-n", "auto", "--maxprocesses", "4", "tests/unit", "tests/golden")
+    session.run(*words, *session.posargs, env=BYTECODE)
 
 
 @nox.session(default=False)

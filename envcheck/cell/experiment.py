@@ -29,8 +29,8 @@ WARMUP_MIN, WARMUP_MIN_MS = 20, 300.0
 """Frames before warm-up may end, and time in the faster worker: a GPU takes that long to raise its clocks."""
 LANDMARK_FRAMES = 12
 """Frames whose landmarks are kept in the evidence, spread over the first period of the warm-up."""
-HOPELESS_PAIRS = 8
-"""Pairs where no speed-up can change the verdict: enough for a number, no more."""
+HOPELESS_FRAMES, HOPELESS_PAIRS = 10, stats.MIN_PAIRS
+"""Warm-up and pairs where no speed-up can change the verdict: enough for a number, no more."""
 PAIR_MS = 200.0
 """About how long a pair takes: two looks, 24 pairs, are over within five seconds."""
 BLOCK_FRAMES = (2, 60)
@@ -49,11 +49,16 @@ class Design:
 
 
 def warm_up(cpu: Worker, gpu: Worker, period: int) -> bool:
-    """Run both workers until they are steady, keeping landmarks of one period. False where a worker failed."""
+    """Run both workers until they are steady, keeping landmarks of one period. False where a worker failed.
+
+    Where no speed-up can change the verdict it ends early: a frame on a software rasteriser takes all cores for long.
+    """
     landmarks: dict[str, list[Landmarks]] = {"CPU": [], "GPU": []}
     spent_ms = {"CPU": 0.0, "GPU": 0.0}
     first = 0
     while not warm_enough((cpu.warmup, gpu.warmup), (spent_ms["CPU"], spent_ms["GPU"]), period):
+        if first >= HOPELESS_FRAMES and hopeless(gpu):
+            break
         count = min(WARMUP_STEP, period - first % period)
         for worker in (cpu, gpu):
             worker.ask(first, count, points=INDICES if first < period else None)

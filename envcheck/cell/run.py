@@ -22,7 +22,7 @@ from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFi
 
 LOOK_MS = 200.0
 """About how long the GPU worker works while NVML is asked."""
-FEWEST_FRAMES = 5
+FEWEST_FRAMES = 2
 """Frames that a worker does at least before its libraries and device files are looked at."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.children import compile_imports
 from tests.conftest import unable
 from tests.faults.case import Case
 from tests.faults.running import Ground, Ran
@@ -86,6 +87,7 @@ def built_environments(folder: Path, versions: set[str]) -> dict[str, Path]:
                 run = [sys.executable, "-m", "uv"]
                 subprocess.run([*run, "venv", "-q", "--clear", "--python", PYTHON, prefix], check=True)
                 subprocess.run([*run, "pip", "install", "-q", "--python", prefix, f"mediapipe=={version}"], check=True)
+                compile_imports(prefix / "bin" / "python")
                 (prefix / "ready").touch()
     return {version: folder / version / "bin" / "python" for version in versions}
 

@@ -16,6 +16,7 @@ import pytest
 from envcheck import environments
 from envcheck.model import Axes, Cell, cell_id
 from tests import containers
+from tests.children import compile_imports
 
 STEERING = ("EGL_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY", "__EGL_VENDOR_LIBRARY_FILENAMES", "ENVCHECK_TABLES")
 OF_THE_MOMENT = {"RES604", "RES605", "RES606", "RES607"}
@@ -98,6 +99,8 @@ def python_with(cache: Path) -> PythonWith:
         axes = Axes(backend="venv", python="3.11", mediapipe=version, opencv=OPENCV.get(version))
         made = environments.prepare(Cell(id=cell_id(axes), axes=axes), cache=cache, env=dict(os.environ))
         assert made.python, made.build
+        if not list(Path(made.python[0]).parent.parent.glob("lib/*/site-packages/mediapipe/__pycache__")):
+            compile_imports(made.python[0])
         return made.python
 
     return prepared

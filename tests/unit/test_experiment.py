@@ -19,6 +19,7 @@ from envcheck.probes.facemesh import Ran
 
 ROUTINE = 60
 """Frames of a period."""
+RASTERISER = "I0 gl_context.cc:369] GL version: 3.2 (OpenGL ES 3.2 Mesa 22.3.6), renderer: llvmpipe (LLVM 15.0.6)"
 
 
 class Silent:
@@ -119,6 +120,16 @@ def test_warm_up_that_never_ends_is_ended() -> None:
     assert experiment.WARMUP_BUDGET_MS < sum(gpu.warmup) < 4 * experiment.WARMUP_BUDGET_MS
 
 
+def test_warm_up_beside_a_rasteriser_is_short() -> None:
+    cpu, gpu = played("CPU"), played("GPU", lambda _: 100.0)
+    gpu.started = cast("Any", Silent(RASTERISER))
+
+    assert warm_up(cpu, gpu, ROUTINE)
+    assert len(gpu.warmup) == len(cpu.warmup) == experiment.HOPELESS_FRAMES
+    assert [one.frame for one in gpu.landmarks] == [one.frame for one in cpu.landmarks]
+    assert len(gpu.landmarks) == experiment.HOPELESS_FRAMES
+
+
 def test_a_worker_that_fails_ends_the_warm_up() -> None:
     assert not warm_up(played("CPU"), played("GPU", life=2), ROUTINE)
 
@@ -150,10 +161,7 @@ def test_a_short_budget_allows_one_look() -> None:
 
 def test_a_rasteriser_in_the_log_makes_the_experiment_short() -> None:
     gpu = warmed_up("GPU", 100.0, 100.0)
-    gpu.started = cast(
-        "Any",
-        Silent("I0 gl_context.cc:369] GL version: 3.2 (OpenGL ES 3.2 Mesa 22.3.6), renderer: llvmpipe (LLVM 15.0.6)"),
-    )
+    gpu.started = cast("Any", Silent(RASTERISER))
 
     assert design(warmed_up("CPU", 10.0, 10.0), gpu, Gate()).looks == (experiment.HOPELESS_PAIRS,)
 

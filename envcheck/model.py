@@ -473,10 +473,13 @@ class Bench(Record, frozen=True):
     """Of the medians."""
     speedup_p95: Speedup | None = None
     """Of the 95th percentiles: the slow frames, which a user notices."""
+    other_cpu: Timing | None = None
+    """The slower of two ways over the CPU; `cpu` is the faster one."""
     cpu_start: Start | None = None
     gpu_start: Start | None = None
     baseline: str = ""
-    """What the GPU was compared with."""
+    """What the GPU was compared with: the fastest way over the CPU that was found here."""
+    other_baseline: str = ""
     identity: Identity | None = None
 
 
@@ -526,6 +529,9 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     facts: Facts | Unread = NOT_LOOKED
     cpu: WorkerRun = WorkerRun(delegate="CPU", outcome="not-run")
     gpu: WorkerRun = WorkerRun(delegate="GPU", outcome="not-run")
+    legacy: WorkerRun | None = None
+    """FaceMesh of `mediapipe.solutions` on the CPU, timed with the other two; None where there is none, or where no
+    speed-up could change the verdict."""
     nvml_idle: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_working: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_windows: tuple[NvmlWindow, ...] | Unread = NOT_LOOKED

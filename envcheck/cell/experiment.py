@@ -16,6 +16,7 @@ from statistics import median
 from envcheck import stats
 from envcheck.cell.window import MOST, WINDOW_MS, Sample, Windows
 from envcheck.cell.worker import Worker
+from envcheck.judge.baseline import fastest
 from envcheck.judge.parity import INDICES
 from envcheck.model import Block, Gate, GpuSample, Landmarks, Says, Unread
 from envcheck.probes import nativelog, renderer
@@ -48,30 +49,30 @@ class Design:
     confidence: float
 
 
-def warm_up(cpu: Worker, gpu: Worker, period: int) -> bool:
-    """Run both workers until they are steady, keeping landmarks of one period. False where a worker failed.
+def warm_up(workers: Sequence[Worker], period: int, enough: Callable[[], bool] = lambda: False) -> bool:
+    """Run workers in turn until all are steady, keeping landmarks of one period. False where one failed.
 
-    Where no speed-up can change the verdict it ends early: a frame on a software rasteriser takes all cores for long.
+    Where `enough` says that no speed-up can change the verdict it ends early: a software rasteriser takes all cores.
     """
-    landmarks: dict[str, list[Landmarks]] = {"CPU": [], "GPU": []}
-    spent_ms = {"CPU": 0.0, "GPU": 0.0}
+    landmarks: list[list[Landmarks]] = [[] for _ in workers]
+    spent_ms = [0.0 for _ in workers]
     first = 0
-    while not warm_enough((cpu.warmup, gpu.warmup), (spent_ms["CPU"], spent_ms["GPU"]), period):
-        if first >= HOPELESS_FRAMES and hopeless(gpu):
+    while not warm_enough([worker.warmup for worker in workers], spent_ms, period):
+        if first >= HOPELESS_FRAMES and enough():
             break
         count = min(WARMUP_STEP, period - first % period)
-        for worker in (cpu, gpu):
+        for number, worker in enumerate(workers):
             worker.ask(first, count, points=INDICES if first < period else None)
             ran = worker.finish()
             if ran is None:
                 return False
             worker.warmup += ran.times_ms
             worker.pace_ms = worker.wall_ms / count
-            spent_ms[worker.delegate] += worker.wall_ms
-            landmarks[worker.delegate] += ran.landmarks
+            spent_ms[number] += worker.wall_ms
+            landmarks[number] += ran.landmarks
         first += count
-    for worker in (cpu, gpu):
-        worker.landmarks = thinned(landmarks[worker.delegate])
+    for worker, kept in zip(workers, landmarks, strict=True):
+        worker.landmarks = thinned(kept)
     return True
 
 
@@ -91,12 +92,12 @@ def thinned(landmarks: list[Landmarks]) -> list[Landmarks]:
     return landmarks[::step]
 
 
-def design(cpu: Worker, gpu: Worker, gate: Gate, *, quiet: bool = True) -> Design:
+def design(baselines: Sequence[Worker], gpu: Worker, gate: Gate, *, quiet: bool = True) -> Design:
     """Blocks of PAIR_MS, from the times of the end of the warm-up, by the slower of the two clocks.
 
     The worker's clock leaves out what is around a frame; a clock that lies must not make us wait.
     """
-    pair_ms = sum(max(median(worker.warmup[-WARMUP_STEP:]), worker.pace_ms) for worker in (cpu, gpu))
+    pair_ms = sum(max(median(worker.warmup[-WARMUP_STEP:]), worker.pace_ms) for worker in (*baselines, gpu))
     frames = frames_within(PAIR_MS, pair_ms)
     most = max(stats.MIN_PAIRS, int(gate.max_seconds * 1e3 / (frames * pair_ms)))
     first = stats.FIRST_LOOK if quiet else stats.FIRST_LOOK_DISTURBED
@@ -118,22 +119,26 @@ def hopeless(gpu: Worker) -> bool:
     return on_cpu or (line is not None and renderer.classify(line.renderer, line.version) is Says.SOFTWARE)
 
 
-def measure(cpu: Worker, gpu: Worker, gate: Gate, plan: Design, progress: Callable[[str], None]) -> None:
+def measure(
+    baselines: Sequence[Worker], gpu: Worker, gate: Gate, plan: Design, progress: Callable[[str], None]
+) -> None:
     """Timed pairs until the interval is clear of the threshold, the time is over, or a worker failed.
 
-    Where the machine has become slower than it was during the warm-up, the last look comes before its turn.
+    A pair is a block of each; the fastest of `baselines` is what the GPU is compared with, and all but the first may
+    fail. Where the machine has become slower than during the warm-up, the last look comes before its turn.
     """
     left_ms = gate.max_seconds * 1e3
     for pair in range(plan.looks[-1]):
-        order = (cpu, gpu) if pair % 2 == 0 else (gpu, cpu)
+        order = (*baselines, gpu) if pair % 2 == 0 else (gpu, *reversed(baselines))
         for worker in order:
-            if not timed_block(worker, pair, plan.frames):
-                return
-            left_ms -= worker.wall_ms
+            if worker.alive and timed_block(worker, pair, plan.frames):
+                left_ms -= worker.wall_ms
+        if not (baselines[0].alive and gpu.alive):
+            return
         done = pair + 1
         if done in plan.looks:
-            found = stats.speedup(cpu.blocks, gpu.blocks, plan.confidence)
-            if stats.settled(found, gate.min_speedup):
+            baseline = baselines[fastest([worker.blocks for worker in baselines])]
+            if stats.settled(stats.speedup(baseline.blocks, gpu.blocks, plan.confidence), gate.min_speedup):
                 return
         if left_ms <= 0 and done >= stats.MIN_PAIRS:
             return

@@ -38,6 +38,15 @@ class Setting:
     deadline_s: float
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What the workers of one cell are driven with."""
+
+    setting: Setting
+    progress: Callable[[str], None]
+    start_legacy: Callable[[], Worker]
+
+
 def observe_cell(
     cell: Cell,
     foresight: Foresight,
@@ -93,32 +102,34 @@ def has_cuda_driver(facts: Facts | Unread) -> bool:
 
 
 def run_workers(python: Sequence[str], setting: Setting, progress: Callable[[str], None]) -> dict[str, object]:
-    """Both workers and NVML, from start to stop: the evidence fields they fill."""
+    """The workers and NVML, from start to stop: the evidence fields they fill."""
     with ExitStack() as stack:
         sampler = stack.enter_context(NvmlSampler.start(setting.env))
-        workers = [start_worker(python, delegate, setting.env, setting.deadline_s) for delegate in ("CPU", "GPU")]
-        for worker in workers:
+
+        def start(delegate: str, api: str = "tasks") -> Worker:
+            worker = start_worker(python, delegate, setting.env, setting.deadline_s, api)
             stack.callback(worker.started.kill)
-        cpu, gpu = workers
+            return worker
+
+        cpu, gpu = start("CPU"), start("GPU")
         facts: dict[str, object] = {"nvml_idle": sampler.sample()}
-        facts |= drive(cpu, gpu, sampler, setting, progress)
+        facts |= drive(cpu, gpu, sampler, Stage(setting, progress, partial(start, "CPU", "legacy")))
         progress("closing")
         return facts | {"cpu": cpu.stop(), "gpu": gpu.stop()}
 
 
-def drive(
-    cpu: Worker, gpu: Worker, sampler: NvmlSampler, setting: Setting, progress: Callable[[str], None]
-) -> dict[str, object]:
+def drive(cpu: Worker, gpu: Worker, sampler: NvmlSampler, stage: Stage) -> dict[str, object]:
     """Load, warm up, look, time; stops where a worker fails. Returns what is not in the workers' own records."""
+    material, progress = stage.setting.material, stage.progress
     for worker in (cpu, gpu):
         progress(f"starting FaceLandmarker on the {worker.delegate}")
-        if not worker.load(setting.material):
+        if not worker.load(material):
             if cpu.alive:
                 progress("timing the CPU, which is what is left")
                 time_alone(cpu)
             return {}
     progress("warming up and comparing landmarks")
-    if not warm_up(cpu, gpu, len(setting.material.frames.frames)):
+    if not warm_up((cpu, gpu), len(material.frames.frames), partial(hopeless, gpu)):
         return {}
     look_at(cpu, FEWEST_FRAMES, lambda: Unread(reason="not asked"))
     facts: dict[str, object] = {"nvml_working": look_at(gpu, frames_for(gpu), sampler.sample)}
@@ -127,16 +138,34 @@ def drive(
     windows = Windows(sampler.sample)
     going = watch_gpus(cpu, gpu, windows)
     facts["nvml_windows"] = windows.seen()
-    if not going:
-        return facts
-    look = partial(surroundings.read, [worker.started.pid() for worker in (cpu, gpu)])
-    waited_s, quiet = (0.0, True) if hopeless(gpu) else surroundings.wait_for_quiet(look, setting.gate.max_seconds)
-    plan = design(cpu, gpu, setting.gate, quiet=quiet)
-    progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
+    return facts | compare(cpu, gpu, stage) if going else facts
+
+
+def compare(cpu: Worker, gpu: Worker, stage: Stage) -> dict[str, object]:
+    """The timed part: the GPU against every way over the CPU, in pairs of blocks."""
+    setting, lost = stage.setting, hopeless(gpu)
+    legacy = None if lost else legacy_of(cpu, stage)
+    baselines = (cpu, legacy) if legacy and legacy.alive else (cpu,)
+    look = partial(surroundings.read, [worker.started.pid() for worker in (*baselines, gpu)])
+    waited_s, quiet = (0.0, True) if lost else surroundings.wait_for_quiet(look, setting.gate.max_seconds)
+    plan = design(baselines, gpu, setting.gate, quiet=quiet)
+    stage.progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
     before = look()
-    measure(cpu, gpu, setting.gate, plan, progress)
+    measure(baselines, gpu, setting.gate, plan, stage.progress)
     disturbance = surroundings.between(before, look(), waited_s)
-    return facts | {"confidence_used": plan.confidence, "disturbance": disturbance}
+    facts = {"confidence_used": plan.confidence, "disturbance": disturbance}
+    return facts | ({"legacy": legacy.stop()} if legacy else {})
+
+
+def legacy_of(cpu: Worker, stage: Stage) -> Worker | None:
+    """The legacy FaceMesh, warmed up where it works; None where this MediaPipe has none."""
+    if not cpu.solutions:
+        return None
+    stage.progress("starting the legacy FaceMesh, which may be the faster way over the CPU")
+    worker = stage.start_legacy()
+    if worker.load(stage.setting.material):
+        warm_up((worker,), len(stage.setting.material.frames.frames))
+    return worker
 
 
 def frames_for(worker: Worker) -> int:

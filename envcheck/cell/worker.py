@@ -54,6 +54,10 @@ class Worker:
     started: inside.Started
     deadline_s: float
     env: Mapping[str, str]
+    api: str = "tasks"
+    """tasks: FaceLandmarker; legacy: FaceMesh of `mediapipe.solutions`, which knows the CPU only."""
+    solutions: bool = False
+    """It has said that the legacy API is there."""
     token: str = ""
     """New with every request, so that an answer to an earlier one is none to this."""
     seen: dict[str, Any] = field(default_factory=dict)
@@ -85,6 +89,7 @@ class Worker:
             "do": "load",
             "token": self.token,
             "delegate": self.delegate,
+            "api": self.api,
             "faces": material.workload.faces,
             "mode": material.workload.mode,
             "blendshapes": material.blendshapes,
@@ -194,6 +199,7 @@ class Worker:
             case facemesh.Importing():
                 self.seen["stage"] = "import"
             case facemesh.Creating():
+                self.solutions = answer.solutions
                 self.seen |= {
                     "stage": "create",
                     "pid": self.numbered(answer.inner_pid),
@@ -229,9 +235,12 @@ class Worker:
             self.started.kill()
 
 
-def start_worker(python: Sequence[str], delegate: str, env: Mapping[str, str], deadline_s: float) -> Worker:
+def start_worker(
+    python: Sequence[str], delegate: str, env: Mapping[str, str], deadline_s: float, api: str = "tasks"
+) -> Worker:
     """Start an isolated interpreter that waits for the payload. `python` is the argv that starts it."""
-    return Worker(delegate=delegate, started=inside.start(python, talkative(env)), deadline_s=deadline_s, env=env)
+    started = inside.start(python, talkative(env))
+    return Worker(delegate=delegate, started=started, deadline_s=deadline_s, env=env, api=api)
 
 
 def talkative(env: Mapping[str, str]) -> dict[str, str]:

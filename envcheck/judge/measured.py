@@ -5,21 +5,24 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from envcheck import stats
+from envcheck.judge.baseline import baseline_of
 from envcheck.model import Bench, Evidence, Identity, Start, Unread, WorkerRun
 from envcheck.steady import steady_after
 
 
 def bench_of(evidence: Evidence) -> Bench | None:
     """The measured comparison of a cell; None where neither delegate was timed."""
-    cpu, gpu = evidence.cpu, evidence.gpu
-    found = stats.bench(cpu.blocks, gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
+    baseline, gpu = baseline_of(evidence), evidence.gpu
+    found = stats.bench(baseline.run.blocks, gpu.blocks, evidence.confidence_used or evidence.gate.confidence)
     if found is None:
         return None
     return replace(
         found,
-        cpu_start=start_of(cpu),
+        cpu_start=start_of(baseline.run),
         gpu_start=start_of(gpu),
-        baseline=f"FaceLandmarker, CPU delegate, MediaPipe {cpu.mediapipe or 'unknown'}" if found.cpu else "",
+        baseline=baseline.name if found.cpu else "",
+        other_cpu=stats.timing(baseline.other.blocks) if baseline.other else None,
+        other_baseline=baseline.other_name,
         identity=identity_of(evidence),
     )
 

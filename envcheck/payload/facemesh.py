@@ -117,9 +117,12 @@ class Worker:
             members=members,
             delegate_value=members.get(request["delegate"]),
             inner_pid=os.getpid(),
+            solutions=hasattr(mediapipe, "solutions"),
         )
         started = time.perf_counter()
-        self.vision = vision
+        self.vision, self.faces, self.legacy = vision, request["faces"], request.get("api") == "legacy"
+        if self.legacy:  # it takes RGB; converting is no part of a frame
+            self.frames = numpy.ascontiguousarray(self.frames[..., :3])
         self.options = vision.FaceLandmarkerOptions(
             base_options=tasks.BaseOptions(
                 model_asset_buffer=model, delegate=tasks.BaseOptions.Delegate[request["delegate"]]
@@ -138,6 +141,11 @@ class Worker:
 
     def create(self):
         self.clock_ms = 0
+        if self.legacy:
+            self.landmarker = self.mediapipe.solutions.face_mesh.FaceMesh(
+                static_image_mode=not self.video, max_num_faces=self.faces
+            )
+            return
         self.landmarker = self.vision.FaceLandmarker.create_from_options(self.options)
 
     def cycle(self, request):
@@ -146,15 +154,20 @@ class Worker:
             started = time.perf_counter()
             self.landmarker.close()
             self.create()
-            _, result = self.detect(number)
+            _, found = self.detect(number)
             times.append((time.perf_counter() - started) * 1e3)
-            faces += bool(result.face_landmarks)
+            faces += bool(found)
         self.caller.send(say="ran", times_ms=times, faces=faces, landmarks=[])
 
     def detect(self, index):
-        """Time of one detection in milliseconds, and its result. The image is new each time, as in an application:
-        MediaPipe keeps the texture it uploaded, so a reused image would spare the GPU its upload."""
+        """Time of one detection in milliseconds, and each face's landmarks. The image is new each time, as in an
+        application: MediaPipe keeps the texture it uploaded, so a reused image would spare the GPU its upload."""
         frame = self.frames[index % len(self.frames)]
+        if self.legacy:
+            started = time.perf_counter()
+            result = self.landmarker.process(frame)
+            elapsed = time.perf_counter() - started
+            return elapsed * 1e3, [face.landmark for face in result.multi_face_landmarks or ()]
         image = self.mediapipe.Image(image_format=self.mediapipe.ImageFormat.SRGBA, data=frame)
         if self.video:
             self.clock_ms += FRAME_MS
@@ -163,7 +176,7 @@ class Worker:
         else:
             started = time.perf_counter()
             result = self.landmarker.detect(image)
-        return (time.perf_counter() - started) * 1e3, result
+        return (time.perf_counter() - started) * 1e3, result.face_landmarks
 
     def run(self, request):
         indices, height, width = request.get("points"), self.frames.shape[1], self.frames.shape[2]
@@ -171,11 +184,11 @@ class Worker:
         gc.collect()
         gc.disable()
         for number in range(request["first"], request["first"] + request["count"]):
-            elapsed, result = self.detect(number)
+            elapsed, found = self.detect(number)
             times.append(elapsed)
-            faces += bool(result.face_landmarks)
+            faces += bool(found)
             if indices is not None:
-                face = result.face_landmarks[0] if result.face_landmarks else None
+                face = found[0] if found else None
                 points = [[round(face[i].x * width, 2), round(face[i].y * height, 2)] for i in indices] if face else []
                 landmarks.append({"frame": number % len(self.frames), "points": points})
         gc.enable()

@@ -35,6 +35,8 @@ class Creating(Record, frozen=True, tag_field="say", tag="creating"):
     numpy: str
     mediapipe: str | None = None
     delegate_value: int | None = None
+    solutions: bool = False
+    """The legacy API, `mediapipe.solutions`, is there."""
 
 
 class FirstFrame(Record, frozen=True, tag_field="say", tag="first-frame"):

@@ -9,9 +9,8 @@ from envcheck.report.plain import visible
 def render(evidence: Evidence) -> str:
     """The logs of one cell, each under a heading; what steers a terminal is shown, never obeyed. Empty without any."""
     build = [("environment", evidence.build.log)] if evidence.build is not None and evidence.build.log else []
-    workers = [
-        (f"delegate={run.delegate}", log_of(run)) for run in (evidence.cpu, evidence.gpu) if run.log or run.error
-    ]
+    runs = {"delegate=CPU": evidence.cpu, "delegate=GPU": evidence.gpu, "legacy FaceMesh": evidence.legacy}
+    workers = [(title, log_of(run)) for title, run in runs.items() if run and (run.log or run.error)]
     return "\n".join(f"== {title}\n{visible(text, keep_lines=True)}\n" for title, text in (*build, *workers))
 
 

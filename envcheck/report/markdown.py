@@ -181,4 +181,6 @@ def time_lines(cell: CellResult) -> Iterator[str]:
             yield row(name, median_of(timing), f"{timing.p95_ms:.4g}", str(timing.n))
     if bench.speedup is not None:
         yield ""
-        yield f"Speed-up: {speedup_of(cell)}, 95% interval in brackets."
+        yield f"Speed-up: {speedup_of(cell)}, 95% interval in brackets, over {bench.baseline or 'the CPU'}."
+    if bench.other_cpu is not None:
+        yield f"The other way over the CPU, {bench.other_baseline}, takes {median_of(bench.other_cpu)} ms."

@@ -464,3 +464,40 @@ def test_a_mediapipe_that_names_no_calculators_is_judged_by_what_only_the_gpu_wo
     alter, verdict = ONE_X[change]
 
     assert judge(alter(load("accelerated"))).verdict is verdict
+
+
+def faster_by(factor: float, *, faces: bool = True) -> Change:
+    """A legacy FaceMesh whose frames take the GPU's time divided by `factor`."""
+
+    def change(evidence: Evidence) -> Evidence:
+        blocks = tuple(
+            replace(
+                block,
+                times_ms=tuple(time / factor for time in block.times_ms),
+                faces=block.faces if faces else 0,
+            )
+            for block in evidence.gpu.blocks
+        )
+        return replace(evidence, legacy=replace(evidence.cpu, blocks=blocks, log=()))
+
+    return change
+
+
+def test_a_gpu_that_the_legacy_api_beats_on_the_cpu_is_slower_and_the_baseline_is_named() -> None:
+    beaten = judge(faster_by(2.0)(load("accelerated")))
+    ahead = judge(faster_by(0.5)(load("accelerated")))
+
+    assert (beaten.verdict, ahead.verdict) == (Verdict.SLOWER, Verdict.ACCELERATED)
+    for judged in (beaten, ahead):
+        assert judged.bench is not None
+        assert judged.bench.baseline.startswith("legacy FaceMesh")
+        assert judged.bench.other_baseline.startswith("FaceLandmarker")
+    assert ahead.bench.speedup.estimate == pytest.approx(2.0, rel=0.01)  # type: ignore[union-attr]
+
+
+def test_a_legacy_api_that_finds_no_face_is_no_baseline() -> None:
+    judged = judge(faster_by(2.0, faces=False)(load("accelerated")))
+
+    assert judged.verdict is Verdict.ACCELERATED
+    assert judged.bench is not None
+    assert judged.bench.baseline.startswith("FaceLandmarker")

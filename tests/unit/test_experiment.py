@@ -10,10 +10,11 @@ import pytest
 
 from envcheck import stats
 from envcheck.cell import experiment
-from envcheck.cell.experiment import Design, design, measure, warm_enough, warm_up, watch_gpus
+from envcheck.cell.experiment import Design, design, hopeless, measure, warm_enough, warm_up, watch_gpus
 from envcheck.cell.window import MOST, Windows
 from envcheck.cell.worker import Worker
-from envcheck.model import Gate, GpuSample, Landmarks, Unread
+from envcheck.judge.baseline import fastest
+from envcheck.model import Block, Gate, GpuSample, Landmarks, Unread
 from envcheck.pipes import Lines
 from envcheck.probes.facemesh import Ran
 
@@ -87,20 +88,20 @@ def silence(_label: str) -> None:
 def test_warm_up_of_steady_workers_takes_one_period() -> None:
     cpu, gpu = played("CPU"), played("GPU", lambda _: 5.0)
 
-    assert warm_up(cpu, gpu, ROUTINE)
+    assert warm_up((cpu, gpu), ROUTINE)
     assert len(cpu.warmup) == len(gpu.warmup) == ROUTINE
 
 
 def test_warm_up_goes_on_while_one_worker_still_becomes_faster() -> None:
     cpu, gpu = played("CPU"), played("GPU", lambda i: 5.0 + 10.0 * 0.97**i)
-    warm_up(cpu, gpu, ROUTINE)
+    warm_up((cpu, gpu), ROUTINE)
 
     assert ROUTINE < len(gpu.warmup) == len(cpu.warmup) < 10 * ROUTINE
 
 
 def test_landmarks_are_of_the_first_period_however_long_warm_up_takes() -> None:
     cpu, gpu = played("CPU"), played("GPU", lambda i: 5.0 + 10.0 * 0.97**i)
-    warm_up(cpu, gpu, ROUTINE)
+    warm_up((cpu, gpu), ROUTINE)
 
     assert [one.frame for one in gpu.landmarks] == list(range(0, ROUTINE, ROUTINE // experiment.LANDMARK_FRAMES))
     assert [one.frame for one in cpu.landmarks] == [one.frame for one in gpu.landmarks]
@@ -108,7 +109,7 @@ def test_landmarks_are_of_the_first_period_however_long_warm_up_takes() -> None:
 
 def test_a_fast_gpu_works_long_enough_to_raise_its_clocks() -> None:
     cpu, gpu = played("CPU"), played("GPU", lambda _: 2.0)
-    warm_up(cpu, gpu, ROUTINE)
+    warm_up((cpu, gpu), ROUTINE)
 
     assert sum(gpu.warmup) >= experiment.WARMUP_MIN_MS
 
@@ -116,7 +117,7 @@ def test_a_fast_gpu_works_long_enough_to_raise_its_clocks() -> None:
 def test_warm_up_that_never_ends_is_ended() -> None:
     cpu, gpu = played("CPU"), played("GPU", lambda i: 1000.0 / (1 + i / 50))
 
-    assert warm_up(cpu, gpu, ROUTINE)
+    assert warm_up((cpu, gpu), ROUTINE)
     assert experiment.WARMUP_BUDGET_MS < sum(gpu.warmup) < 4 * experiment.WARMUP_BUDGET_MS
 
 
@@ -124,14 +125,14 @@ def test_warm_up_beside_a_rasteriser_is_short() -> None:
     cpu, gpu = played("CPU"), played("GPU", lambda _: 100.0)
     gpu.started = cast("Any", Silent(RASTERISER))
 
-    assert warm_up(cpu, gpu, ROUTINE)
+    assert warm_up((cpu, gpu), ROUTINE, lambda: hopeless(gpu))
     assert len(gpu.warmup) == len(cpu.warmup) == experiment.HOPELESS_FRAMES
     assert [one.frame for one in gpu.landmarks] == [one.frame for one in cpu.landmarks]
     assert len(gpu.landmarks) == experiment.HOPELESS_FRAMES
 
 
 def test_a_worker_that_fails_ends_the_warm_up() -> None:
-    assert not warm_up(played("CPU"), played("GPU", life=2), ROUTINE)
+    assert not warm_up((played("CPU"), played("GPU", life=2)), ROUTINE)
 
 
 def test_fewer_frames_than_a_period_are_enough_only_where_time_is_over() -> None:
@@ -143,32 +144,32 @@ def test_fewer_frames_than_a_period_are_enough_only_where_time_is_over() -> None
 
 
 def test_a_pair_of_blocks_takes_about_the_same_time_at_any_pace() -> None:
-    plan = design(warmed_up("CPU", 10.0, 10.5), warmed_up("GPU", 10.0, 10.5), Gate(max_seconds=60))
+    plan = design((warmed_up("CPU", 10.0, 10.5),), warmed_up("GPU", 10.0, 10.5), Gate(max_seconds=60))
 
     assert plan.frames == int(experiment.PAIR_MS / 21)
     assert plan.looks == stats.looks(int(60_000 / (plan.frames * 21)))
 
 
 def test_a_machine_that_others_use_is_looked_at_later() -> None:
-    plan = design(warmed_up("CPU", 10.0, 10.0), warmed_up("GPU", 10.0, 10.0), Gate(), quiet=False)
+    plan = design((warmed_up("CPU", 10.0, 10.0),), warmed_up("GPU", 10.0, 10.0), Gate(), quiet=False)
 
     assert plan.looks[0] == stats.FIRST_LOOK_DISTURBED
 
 
 def test_a_short_budget_allows_one_look() -> None:
-    assert design(warmed_up("CPU", 10.0, 10.0), warmed_up("GPU", 10.0, 10.0), Gate(max_seconds=0.01)).looks == (5,)
+    assert design((warmed_up("CPU", 10.0, 10.0),), warmed_up("GPU", 10.0, 10.0), Gate(max_seconds=0.01)).looks == (5,)
 
 
 def test_a_rasteriser_in_the_log_makes_the_experiment_short() -> None:
     gpu = warmed_up("GPU", 100.0, 100.0)
     gpu.started = cast("Any", Silent(RASTERISER))
 
-    assert design(warmed_up("CPU", 10.0, 10.0), gpu, Gate()).looks == (experiment.HOPELESS_PAIRS,)
+    assert design((warmed_up("CPU", 10.0, 10.0),), gpu, Gate()).looks == (experiment.HOPELESS_PAIRS,)
 
 
 def test_a_worker_whose_clock_stands_almost_still_gets_no_more_frames() -> None:
-    honest = design(warmed_up("CPU", 10.0, 10.0), warmed_up("GPU", 200.0, 200.0), Gate(max_seconds=60))
-    lying = design(warmed_up("CPU", 0.2, 10.0), warmed_up("GPU", 4.0, 200.0), Gate(max_seconds=60))
+    honest = design((warmed_up("CPU", 10.0, 10.0),), warmed_up("GPU", 200.0, 200.0), Gate(max_seconds=60))
+    lying = design((warmed_up("CPU", 0.2, 10.0),), warmed_up("GPU", 4.0, 200.0), Gate(max_seconds=60))
 
     assert lying == honest
 
@@ -180,9 +181,9 @@ def timed(cpu_ms: float, gpu_ms: Callable[[int], float], gate: Gate | None = Non
     """The workers after warm-up, plan and timed blocks; CPU frames differ by a percent from one to the next."""
     gate = gate or Gate()
     cpu, gpu = played("CPU", lambda i: cpu_ms * (1 + i % 2 / 100)), played("GPU", gpu_ms)
-    warm_up(cpu, gpu, ROUTINE)
-    plan = design(cpu, gpu, gate)
-    measure(cpu, gpu, gate, plan, silence)
+    warm_up((cpu, gpu), ROUTINE)
+    plan = design((cpu,), gpu, gate)
+    measure((cpu,), gpu, gate, plan, silence)
     return cpu, gpu, plan
 
 
@@ -217,17 +218,46 @@ def test_a_machine_that_becomes_slower_does_not_make_the_experiment_longer() -> 
 def test_each_delegate_comes_first_in_every_other_pair() -> None:
     order: list[str] = []
     cpu, gpu = played("CPU", order=order), played("GPU", order=order)
-    measure(cpu, gpu, Gate(), Design(frames=2, looks=(4,), confidence=0.95), silence)
+    measure((cpu,), gpu, Gate(), Design(frames=2, looks=(4,), confidence=0.95), silence)
 
     assert order == ["CPU", "GPU", "GPU", "CPU"] * 2
 
 
 def test_a_worker_that_fails_ends_the_experiment_with_what_was_timed() -> None:
     cpu, gpu = played("CPU"), played("GPU", life=7)
-    measure(cpu, gpu, Gate(), Design(frames=2, looks=(20,), confidence=0.95), silence)
+    measure((cpu,), gpu, Gate(), Design(frames=2, looks=(20,), confidence=0.95), silence)
 
     assert len(gpu.blocks) == 7
     assert not gpu.alive
+
+
+def test_the_gpu_has_to_beat_the_fastest_way_over_the_cpu() -> None:
+    cpu, legacy, gpu = played("CPU"), played("CPU", lambda i: 4.0 * (1 + i % 2 / 100)), played("GPU", lambda _: 6.0)
+    plan = Design(frames=4, looks=(12, 24), confidence=0.95)
+    measure((cpu, legacy), gpu, Gate(), plan, silence)
+    alone_cpu, alone_gpu = played("CPU"), played("GPU", lambda _: 6.0)
+    measure((alone_cpu,), alone_gpu, Gate(), plan, silence)
+
+    assert stats.speedup(legacy.blocks, gpu.blocks, 0.95).ci95[1] < 1  # type: ignore[union-attr]
+    assert stats.speedup(alone_cpu.blocks, alone_gpu.blocks, 0.95).ci95[0] > 1  # type: ignore[union-attr]
+    assert len(gpu.blocks) == len(cpu.blocks) == len(legacy.blocks) == 12
+
+
+def test_a_second_way_over_the_cpu_may_fail_without_costing_the_rest() -> None:
+    cpu, legacy, gpu = played("CPU"), played("CPU", lambda _: 1.0, life=3), played("GPU", lambda _: 5.0)
+    measure((cpu, legacy), gpu, Gate(), Design(frames=2, looks=(12,), confidence=0.95), silence)
+
+    assert (len(cpu.blocks), len(legacy.blocks), len(gpu.blocks)) == (12, 3, 12)
+    assert fastest([cpu.blocks, legacy.blocks]) == 0
+
+
+def test_a_way_that_loses_the_face_is_fast_for_nothing() -> None:
+    seen = [Block(pair=number, times_ms=(9.0, 9.0), faces=2) for number in range(6)]
+    blind = [Block(pair=number, times_ms=(2.0, 2.0), faces=0) for number in range(6)]
+    quick = [Block(pair=number, times_ms=(8.0, 8.0), faces=2) for number in range(6)]
+
+    assert fastest([seen, blind]) == 0
+    assert fastest([seen, quick]) == 1
 
 
 # --- NVML's windows ---------------------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""The fastest way over the CPU is what the GPU is compared with: workers of wheels with and without the legacy API.
+
+No hardware GPU is here, so a second worker on the CPU takes the GPU's place, which is hopeless by its own log; that the
+experiment sees so is switched off.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from envcheck.cell import run
+from envcheck.cell.experiment import warm_up
+from envcheck.cell.worker import Material, Worker, start_worker
+from envcheck.judge.measured import bench_of
+from envcheck.model import Gate, WorkerRun, Workload
+from envcheck.workload import build_frames, resolve_model
+from tests.functional.conftest import PythonWith
+from tests.golden import as_if_seen
+
+pytestmark = [pytest.mark.network]
+ACCELERATED = as_if_seen("accelerated")
+
+
+@pytest.fixture(scope="module")
+def material() -> Material:
+    work = Workload()
+    return Material(resolve_model("default", Path())[0], build_frames(work), work)
+
+
+def compared(
+    python: tuple[str, ...], material: Material, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Worker, Worker, dict[str, object]]:
+    monkeypatch.setattr(run, "hopeless", lambda _worker: False)
+
+    def start(api: str = "tasks") -> Worker:
+        return start_worker(python, "CPU", os.environ, 120.0, api)
+
+    cpu, other = start(), start()
+    assert cpu.load(material)
+    assert other.load(material)
+    other.delegate = "GPU"
+    setting = run.Setting(ACCELERATED.host, Gate(max_seconds=5), material, ACCELERATED.model, os.environ, 120.0)  # type: ignore[arg-type]
+    stage = run.Stage(setting, lambda _label: None, lambda: start("legacy"))
+    try:
+        assert warm_up((cpu, other), len(material.frames.frames))
+        return cpu, other, run.compare(cpu, other, stage)
+    finally:
+        cpu.stop()
+        other.stop()
+
+
+def test_the_legacy_facemesh_is_timed_beside_facelandmarker_and_the_faster_one_is_the_baseline(
+    python_with: PythonWith, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu, other, facts = compared(tuple(python_with("0.10.21")), material, monkeypatch)
+    legacy = facts["legacy"]
+
+    assert isinstance(legacy, WorkerRun)
+    assert (legacy.outcome, legacy.mediapipe) == ("ran", "0.10.21")
+    assert len(legacy.blocks) == len(cpu.blocks) == len(other.blocks)
+    found = [sum(block.faces for block in blocks) for blocks in (cpu.blocks, legacy.blocks)]
+    assert found[1] >= 0.9 * found[0] > 0
+    ran = replace(ACCELERATED.cpu, mediapipe="0.10.21", blocks=tuple(cpu.blocks))
+    bench = bench_of(
+        replace(ACCELERATED, cpu=ran, gpu=replace(ACCELERATED.gpu, blocks=tuple(other.blocks)), legacy=legacy)
+    )
+    assert bench is not None
+    assert bench.cpu is not None
+    assert bench.other_cpu is not None
+    assert bench.cpu.median_ms <= bench.other_cpu.median_ms
+    names = {"FaceLandmarker, CPU delegate, MediaPipe 0.10.21", "legacy FaceMesh, MediaPipe 0.10.21"}
+    assert {bench.baseline, bench.other_baseline} == names
+
+
+def test_a_wheel_without_the_legacy_api_starts_no_third_worker(
+    python_with: PythonWith, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu, other, facts = compared(tuple(python_with("1.2.2")), material, monkeypatch)
+
+    assert not cpu.solutions
+    assert "legacy" not in facts
+    assert cpu.blocks
+    assert other.blocks

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from envcheck import compat, environments, process
-from envcheck.cell.run import Setting
+from envcheck.cell.stage import Setting
 from envcheck.cell.worker import Material
 from envcheck.engines import local
 from envcheck.environments import Prepared
 from envcheck.errors import InterruptedRunError
 from envcheck.existing import Choice, Identity, activated, identify, named
-from envcheck.model import Axes, Build, Cell, Evidence, Expectation, Gate, Verdict, Workload, cell_id
+from envcheck.model import GATE, Axes, Build, Cell, Evidence, Expectation, Verdict, Workload, cell_id
 from envcheck.publishing import Outcome, Target, check_target, publish
 from envcheck.report.progress import Progress
 
@@ -67,7 +69,7 @@ def setting_of(request: CheckRequest, env: Mapping[str, str], cache: Path, progr
     say("asking the driver")
     return Setting(
         host=local.host_here(env),
-        gate=Gate() if request.min_speedup is None else Gate(min_speedup=request.min_speedup),
+        gate=GATE if request.min_speedup is None else replace(GATE, min_speedup=request.min_speedup),
         material=material,
         model=model_file,
         env=env,

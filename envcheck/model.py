@@ -106,11 +106,17 @@ class Workload(Record, frozen=True, omit_defaults=False):
 
 
 class Gate(Record, frozen=True, omit_defaults=False):
-    """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`."""
+    """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`, in each of `runs` runs of
+    fresh processes. Evidence that names no number of runs was asked for one."""
 
     min_speedup: float = 1.0
     confidence: float = 0.95
     max_seconds: float = 60.0
+    runs: int = 1
+
+
+GATE = Gate(runs=2)
+"""What is asked for where nothing else is said."""
 
 
 # --- the host ---------------------------------------------------------------------------------------------------
@@ -420,6 +426,15 @@ class WorkerRun(Record, frozen=True):
     """Lines of the native log that were left out of the middle because there were too many."""
 
 
+class Repeat(Record, frozen=True, kw_only=True):
+    """The timed part once more, with fresh processes. Logs are kept of a worker that failed."""
+
+    cpu: WorkerRun
+    gpu: WorkerRun
+    legacy: WorkerRun | None = None
+    confidence_used: float | None = None
+
+
 class Speedup(Record, frozen=True):
     """CPU time divided by GPU time: above 1 the GPU is faster. `ci95` is (low, high)."""
 
@@ -480,6 +495,9 @@ class Bench(Record, frozen=True):
     baseline: str = ""
     """What the GPU was compared with: the fastest way over the CPU that was found here."""
     other_baseline: str = ""
+    runs: tuple[Speedup, ...] = ()
+    """Of each run of fresh processes, where there were several; `speedup` is their geometric mean, and its interval
+    contains all of theirs."""
     identity: Identity | None = None
 
 
@@ -532,6 +550,8 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     legacy: WorkerRun | None = None
     """FaceMesh of `mediapipe.solutions` on the CPU, timed with the other two; None where there is none, or where no
     speed-up could change the verdict."""
+    repeats: tuple[Repeat, ...] = ()
+    """Further runs of fresh processes, where the first one showed a speed-up."""
     nvml_idle: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_working: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_windows: tuple[NvmlWindow, ...] | Unread = NOT_LOOKED
@@ -541,6 +561,13 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     """Confidence of each look at the interval, corrected for the number of looks."""
     recorded_at: str = ""
     composed: str = ""
+
+    @property
+    def every_run(self) -> tuple[Repeat, ...]:
+        """The first run of processes and those that followed."""
+        first = Repeat(cpu=self.cpu, gpu=self.gpu, legacy=self.legacy, confidence_used=self.confidence_used)
+        return (first, *self.repeats)
+
     """Not empty: this evidence was composed from published facts, for tests; says which."""
 
 

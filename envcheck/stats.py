@@ -176,6 +176,17 @@ def bench(cpu: Sequence[Block], gpu: Sequence[Block], confidence: float) -> Benc
     )
 
 
+def spanning(runs: Sequence[Speedup | None]) -> Speedup | None:
+    """One speed-up for several runs: the geometric mean, in an interval that contains all of theirs; None where one of
+    them gave none. It is wider than each, and so holds what differs between runs as well as what differs within."""
+    known = [one for one in runs if one is not None]
+    if not known or len(known) < len(runs):
+        return None
+    mean = math.exp(sum(math.log(one.estimate) for one in known) / len(known))
+    low, high = min(one.ci95[0] for one in known), max(one.ci95[1] for one in known)
+    return Speedup(estimate=round(mean, 4), ci95=(low, high))
+
+
 # --- looking more than once -------------------------------------------------------------------------------------
 
 

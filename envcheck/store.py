@@ -307,7 +307,8 @@ def evidence_files(path: Path) -> list[tuple[Path, str | None]]:
 
 def implausible(evidence: Evidence) -> str:
     """What no worker can have seen and no arithmetic can use, in a few words; empty where all is well."""
-    gate, workers = evidence.gate, tuple(one for one in (evidence.cpu, evidence.gpu, evidence.legacy) if one)
+    gate = evidence.gate
+    workers = tuple(one for run in evidence.every_run for one in (run.cpu, run.gpu, run.legacy) if one)
     if not LEAST_CONFIDENCE <= gate.confidence <= (evidence.confidence_used or gate.confidence) < 1:
         return f"a confidence is not between {LEAST_CONFIDENCE} and 1, or the one used is below the gate's"
     if gate.min_speedup <= 0:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from envcheck import backends, boxes, compat, environments, store
-from envcheck.cell.run import Setting
+from envcheck.cell.stage import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
 from envcheck.engines import local
@@ -99,4 +101,4 @@ def gate_of(asked: Matrix, request: Request) -> Gate:
     base = asked.gate
     if request.min_speedup is None:
         return base
-    return Gate(min_speedup=request.min_speedup, confidence=base.confidence, max_seconds=base.max_seconds)
+    return replace(base, min_speedup=request.min_speedup)

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from statistics import median
 
 from msgspec.structs import replace
 
-from envcheck.cell import surroundings
-from envcheck.cell.experiment import design, hopeless, look_at, measure, time_alone, warm_up, watch_gpus
+from envcheck.cell.comparing import compare, repeats
+from envcheck.cell.experiment import hopeless, look_at, time_alone, warm_up, watch_gpus
 from envcheck.cell.glprobe import observe_gl
 from envcheck.cell.observe import NvmlSampler, observe_cuda, observe_cuda_driver, observe_facts
+from envcheck.cell.stage import Setting, Stage
 from envcheck.cell.window import Windows
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.facts import Facts
-from envcheck.model import Build, Cell, Evidence, Foresight, Gate, Host, ModelFile, Shown, Unread, WorkerRun
+from envcheck.model import Build, Cell, Evidence, Foresight, Shown, Unread, WorkerRun
 
 LOOK_MS = 200.0
 """About how long the GPU worker works while NVML is asked."""
 FEWEST_FRAMES = 2
 """Frames that a worker does at least before its libraries and device files are looked at."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all cells of a run share."""
-
-    host: Host
-    gate: Gate
-    material: Material
-    model: ModelFile
-    env: Mapping[str, str]
-    deadline_s: float
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What the workers of one cell are driven with."""
-
-    setting: Setting
-    progress: Callable[[str], None]
-    start_legacy: Callable[[], Worker]
 
 
 def observe_cell(
@@ -111,11 +90,13 @@ def run_workers(python: Sequence[str], setting: Setting, progress: Callable[[str
             stack.callback(worker.started.kill)
             return worker
 
+        stage = Stage(setting, progress, start)
         cpu, gpu = start("CPU"), start("GPU")
         facts: dict[str, object] = {"nvml_idle": sampler.sample()}
-        facts |= drive(cpu, gpu, sampler, Stage(setting, progress, partial(start, "CPU", "legacy")))
+        facts |= drive(cpu, gpu, sampler, stage)
         progress("closing")
-        return facts | {"cpu": cpu.stop(), "gpu": gpu.stop()}
+        facts |= {"cpu": cpu.stop(), "gpu": gpu.stop()}
+        return facts | {"repeats": repeats(facts, stage)}
 
 
 def drive(cpu: Worker, gpu: Worker, sampler: NvmlSampler, stage: Stage) -> dict[str, object]:
@@ -139,33 +120,6 @@ def drive(cpu: Worker, gpu: Worker, sampler: NvmlSampler, stage: Stage) -> dict[
     going = watch_gpus(cpu, gpu, windows)
     facts["nvml_windows"] = windows.seen()
     return facts | compare(cpu, gpu, stage) if going else facts
-
-
-def compare(cpu: Worker, gpu: Worker, stage: Stage) -> dict[str, object]:
-    """The timed part: the GPU against every way over the CPU, in pairs of blocks."""
-    setting, lost = stage.setting, hopeless(gpu)
-    legacy = None if lost else legacy_of(cpu, stage)
-    baselines = (cpu, legacy) if legacy and legacy.alive else (cpu,)
-    look = partial(surroundings.read, [worker.started.pid() for worker in (*baselines, gpu)])
-    waited_s, quiet = (0.0, True) if lost else surroundings.wait_for_quiet(look, setting.gate.max_seconds)
-    plan = design(baselines, gpu, setting.gate, quiet=quiet)
-    stage.progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
-    before = look()
-    measure(baselines, gpu, setting.gate, plan, stage.progress)
-    disturbance = surroundings.between(before, look(), waited_s)
-    facts = {"confidence_used": plan.confidence, "disturbance": disturbance}
-    return facts | ({"legacy": legacy.stop()} if legacy else {})
-
-
-def legacy_of(cpu: Worker, stage: Stage) -> Worker | None:
-    """The legacy FaceMesh, warmed up where it works; None where this MediaPipe has none."""
-    if not cpu.solutions:
-        return None
-    stage.progress("starting the legacy FaceMesh, which may be the faster way over the CPU")
-    worker = stage.start_legacy()
-    if worker.load(stage.setting.material):
-        warm_up((worker,), len(stage.setting.material.frames.frames))
-    return worker
 
 
 def frames_for(worker: Worker) -> int:

@@ -13,7 +13,8 @@ from envcheck import environments, process
 from envcheck.boxes import EngineMissingError
 from envcheck.cache import hold
 from envcheck.cell.observe import NvmlSampler
-from envcheck.cell.run import Setting, observe_cell
+from envcheck.cell.run import observe_cell
+from envcheck.cell.stage import Setting
 from envcheck.environments import Prepared
 from envcheck.errors import InterruptedRunError
 from envcheck.host import observe_host

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from envcheck import boxes, compat, environments, process
 from envcheck.boxes import Engine
-from envcheck.cell.run import Setting, observe_cell
+from envcheck.cell.run import observe_cell
+from envcheck.cell.stage import Setting
 from envcheck.check import CheckRequest, setting_of
 from envcheck.engines import local
 from envcheck.environments import Prepared

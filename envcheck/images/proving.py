@@ -13,7 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from envcheck import cache as files
-from envcheck.cell.run import Setting
+from envcheck.cell.stage import Setting
 from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
 from envcheck.images import container, prescription, scratch

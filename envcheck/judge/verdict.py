@@ -5,6 +5,7 @@
 3. a worker died, hung or answered garbage                        -> crashed
 4. the CPU run failed, or was of another cell than is named       -> broken
 5. MediaPipe refused the GPU delegate                             -> refused
+   (in a run of fresh processes after the first: contradictory)
 6. no face was found, so the landmark model never ran             -> unknown
 7. the work stayed on the CPU                                     -> silent-cpu
 8. some witness speaks for hardware, another against, or one
@@ -100,8 +101,23 @@ def from_workers(evidence: Evidence) -> Answer | None:
         return without_gpu(gpu)
     if muddled := same_worker(cpu, gpu):
         return Verdict.CONTRADICTORY, muddled
+    if again := from_repeats(evidence):
+        return again
     if not any(landmarks.points for landmarks in cpu.landmarks):
         return Verdict.UNKNOWN, "no face was found on the CPU, so the landmark model had nothing to do"
+    return None
+
+
+def from_repeats(evidence: Evidence) -> Answer | None:
+    """What ran once must run again: fresh processes that died, or that MediaPipe refused."""
+    for number, again in enumerate(evidence.repeats, 2):
+        for worker in (again.cpu, again.gpu):
+            if worker.outcome in DEATHS:
+                return Verdict.CRASHED, f"in run {number} {death_of(worker)}"
+            if worker.outcome != "ran":
+                return Verdict.CONTRADICTORY, f"run 1 worked, run {number} did not: {worker.outcome}, {brief(worker)}"
+            if muddled := same_worker(again.cpu, again.gpu):
+                return Verdict.CONTRADICTORY, f"in run {number} {muddled}"
     return None
 
 
@@ -248,7 +264,7 @@ def from_faces(evidence: Evidence) -> Answer | None:
 def from_speed(evidence: Evidence, bench: Bench | None) -> Answer:
     """Step 13. Faster counts only where envcheck's own clock has seen it too."""
     if bench is None or bench.speedup is None:
-        return Verdict.UNKNOWN, "the speed-up was not measured"
+        return Verdict.UNKNOWN, "the speed-up was not measured" + (" in one of the runs" if evidence.repeats else "")
     threshold, (low, high) = evidence.gate.min_speedup, bench.speedup.ci95
     text = (
         f"speed-up {bench.speedup.estimate:.2f} "
@@ -256,11 +272,14 @@ def from_speed(evidence: Evidence, bench: Bench | None) -> Answer:
     )
     if low <= threshold:
         return (Verdict.SLOWER if high < threshold else Verdict.INCONCLUSIVE), text
-    by_ours = confirmed(evidence.cpu.blocks, evidence.gpu.blocks)
-    if by_ours is None:
-        return Verdict.UNKNOWN, f"{text}, and envcheck's own clock was not kept"
-    if by_ours <= threshold:
-        return Verdict.INCONCLUSIVE, f"{text}, but {by_ours:.2f} by envcheck's own clock"
+    for run in evidence.every_run:
+        by_ours = confirmed(run.cpu.blocks, run.gpu.blocks)
+        if by_ours is None:
+            return Verdict.UNKNOWN, f"{text}, and envcheck's own clock was not kept"
+        if by_ours <= threshold:
+            return Verdict.INCONCLUSIVE, f"{text}, but {by_ours:.2f} by envcheck's own clock"
+    if (done := 1 + len(evidence.repeats)) < evidence.gate.runs:
+        return Verdict.UNKNOWN, f"{text}, in {done} of {evidence.gate.runs} runs that were asked for"
     return Verdict.ACCELERATED, text
 
 

@@ -10,7 +10,7 @@ from envcheck.matrix.document import Document, read_document
 from envcheck.matrix.meaning import alternatives, included, reach_problems, value_problems, whens
 from envcheck.matrix.records import BACKENDS, Backends, Conda, Docker, Exclude, Expect, Matrix, When
 from envcheck.matrix.structure import structure_problems
-from envcheck.model import AXES, Gate, Verdict, Workload
+from envcheck.model import AXES, GATE, Gate, Verdict, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -96,9 +96,15 @@ def _matrix(document: Document, data: Mapping[str, Any], tested: Mapping[Path, W
         expect=expect,
         # A whole number may be written 1.0: JSON Schema calls that an integer.
         workload=msgspec.structs.replace(workload, faces=int(workload.faces)),
-        gate=Gate(**{key: float(value) for key, value in data.get("gate", {}).items()}),
+        gate=_gate(data.get("gate", {})),
         backends=_backends(data.get("backends", {})),
     )
+
+
+def _gate(data: Mapping[str, Any]) -> Gate:
+    """What is said, over what is asked for otherwise. A whole number may be written 2.0."""
+    said = {key: int(value) if key == "runs" else float(value) for key, value in data.items()}
+    return msgspec.structs.replace(GATE, **said)
 
 
 def _backends(data: Mapping[str, Any]) -> Backends:

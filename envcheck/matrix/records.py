@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from envcheck.matrix.problems import Path, position, shown_place
-from envcheck.model import Axes, Gate, Verdict, Workload
+from envcheck.model import GATE, Axes, Gate, Verdict, Workload
 
 BACKENDS = ("venv", "docker", "conda")
 """The ways to make an environment. A matrix without a backend axis means the first."""
@@ -78,7 +78,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     tiers: Mapping[str, When] = {}
     expect: tuple[Expect, ...] = ()
     workload: Workload = Workload()
-    gate: Gate = Gate()
+    gate: Gate = GATE
     backends: Backends = Backends()
     positions: Mapping[Path, tuple[int, int]] = {}
 

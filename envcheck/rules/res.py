@@ -14,7 +14,7 @@ def ended(outcome: str) -> Callable[[Case], str | None]:
     """A worker ended this way and the verdict is `crashed`."""
 
     def see(case: Case) -> str | None:
-        workers = (case.evidence.cpu, case.evidence.gpu)
+        workers = (worker for run in case.evidence.every_run for worker in (run.cpu, run.gpu))
         hit = any(worker.outcome == outcome for worker in workers)
         return case.judgement.because if hit and case.judgement.verdict is Verdict.CRASHED else None
 

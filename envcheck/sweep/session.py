@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from envcheck import compat, environments, process
 from envcheck.cache import hold
-from envcheck.cell.run import Setting, observe_cell
+from envcheck.cell.run import observe_cell
+from envcheck.cell.stage import Setting
 from envcheck.cell.worker import Material
 from envcheck.check import IDENTIFY_S, CheckRequest, cell_of, setting_of
 from envcheck.engines import local

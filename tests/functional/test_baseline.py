@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from envcheck.cell import run
+from envcheck.cell import comparing
 from envcheck.cell.experiment import warm_up
+from envcheck.cell.run import run_workers
+from envcheck.cell.stage import Setting, Stage
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.judge.measured import bench_of
 from envcheck.model import Gate, WorkerRun, Workload
@@ -34,20 +36,20 @@ def material() -> Material:
 def compared(
     python: tuple[str, ...], material: Material, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Worker, Worker, dict[str, object]]:
-    monkeypatch.setattr(run, "hopeless", lambda _worker: False)
+    monkeypatch.setattr(comparing, "hopeless", lambda _worker: False)
 
-    def start(api: str = "tasks") -> Worker:
+    def start(delegate: str, api: str = "tasks") -> Worker:
         return start_worker(python, "CPU", os.environ, 120.0, api)
 
-    cpu, other = start(), start()
+    cpu, other = start("CPU"), start("GPU")
     assert cpu.load(material)
     assert other.load(material)
     other.delegate = "GPU"
-    setting = run.Setting(ACCELERATED.host, Gate(max_seconds=5), material, ACCELERATED.model, os.environ, 120.0)  # type: ignore[arg-type]
-    stage = run.Stage(setting, lambda _label: None, lambda: start("legacy"))
+    setting = Setting(ACCELERATED.host, Gate(max_seconds=5), material, ACCELERATED.model, os.environ, 120.0)  # type: ignore[arg-type]
+    stage = Stage(setting, lambda _label: None, start)
     try:
         assert warm_up((cpu, other), len(material.frames.frames))
-        return cpu, other, run.compare(cpu, other, stage)
+        return cpu, other, comparing.compare(cpu, other, stage)
     finally:
         cpu.stop()
         other.stop()
@@ -85,3 +87,24 @@ def test_a_wheel_without_the_legacy_api_starts_no_third_worker(
     assert "legacy" not in facts
     assert cpu.blocks
     assert other.blocks
+
+
+@pytest.mark.software_gl
+@pytest.mark.parametrize(("min_speedup", "runs"), [(0.0001, 1), (1.0, 0)], ids=["faster", "slower"])
+def test_what_is_faster_is_run_again_with_fresh_processes_and_nothing_else_is(
+    python_with: PythonWith, material: Material, min_speedup: float, runs: int
+) -> None:
+    env = {**os.environ, "EGL_PLATFORM": "surfaceless"}
+    gate = Gate(min_speedup=min_speedup, max_seconds=5, runs=2)
+    setting = Setting(ACCELERATED.host, gate, material, ACCELERATED.model, env, 120.0)  # type: ignore[arg-type]
+    facts = run_workers(tuple(python_with("0.10.35")), setting, lambda _label: None)
+    cpu, gpu, repeats = facts["cpu"], facts["gpu"], facts["repeats"]
+
+    assert isinstance(repeats, tuple)
+    assert isinstance(cpu, WorkerRun)
+    assert isinstance(gpu, WorkerRun)
+    assert len(repeats) == runs
+    for again in repeats:
+        assert (again.cpu.outcome, again.gpu.outcome) == ("ran", "ran")
+        assert len(again.cpu.blocks) == len(again.gpu.blocks) >= 5
+        assert len({cpu.pid, gpu.pid, again.cpu.pid, again.gpu.pid}) == 4

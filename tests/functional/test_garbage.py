@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envcheck.cell.run import Setting, observe_cell
+from envcheck.cell.run import observe_cell
+from envcheck.cell.stage import Setting
 from envcheck.cell.worker import Material
 from envcheck.judge import judge
 from envcheck.model import Frames, Gate, ModelFile, Status, Verdict, Workload

@@ -21,6 +21,7 @@ from envcheck.model import (
     Foresight,
     GlContext,
     Landmarks,
+    Repeat,
     Status,
     Unread,
     Verdict,
@@ -501,3 +502,46 @@ def test_a_legacy_api_that_finds_no_face_is_no_baseline() -> None:
     assert judged.verdict is Verdict.ACCELERATED
     assert judged.bench is not None
     assert judged.bench.baseline.startswith("FaceLandmarker")
+
+
+def again(speedup: float, **gpu_facts: object) -> Change:
+    """A second run of fresh processes, in which the GPU is so many times as fast as the CPU."""
+
+    def change(evidence: Evidence) -> Evidence:
+        blocks = tuple(
+            replace(
+                block,
+                times_ms=tuple(time / speedup for time in block.times_ms),
+                wall_ms=(block.wall_ms or 0) - sum(block.times_ms) * (1 - 1 / speedup),
+            )
+            for block in evidence.cpu.blocks
+        )
+        facts = {"pid": 902, "blocks": blocks, **gpu_facts}
+        second = Repeat(cpu=replace(evidence.cpu, pid=901), gpu=replace(evidence.gpu, **facts))
+        return replace(evidence, repeats=(second,), gate=replace(evidence.gate, runs=2))
+
+    return change
+
+
+SECOND_RUN: dict[str, tuple[Change, Verdict]] = {
+    "as fast": (again(5.0), Verdict.ACCELERATED),
+    "not faster": (again(0.9), Verdict.INCONCLUSIVE),
+    "died": (again(5.0, outcome="died", exit="SIGSEGV"), Verdict.CRASHED),
+    "refused": (again(5.0, outcome="refused", error="no EGL"), Verdict.CONTRADICTORY),
+    "not timed": (again(5.0, blocks=()), Verdict.UNKNOWN),
+    "the same process for both": (again(5.0, pid=901), Verdict.CONTRADICTORY),
+    "asked for and not there": (lambda one: replace(one, gate=replace(one.gate, runs=2)), Verdict.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("second", SECOND_RUN)
+def test_what_is_accelerated_is_so_in_every_run_that_was_asked_for(second: str) -> None:
+    change, verdict = SECOND_RUN[second]
+    judged = judge(change(load("accelerated")))
+
+    assert judged.verdict is verdict, judged.because
+    if verdict is Verdict.ACCELERATED:
+        assert judged.bench is not None
+        assert judged.bench.speedup is not None
+        assert len(judged.bench.runs) == 2
+        assert judged.bench.speedup.ci95[0] == min(run.ci95[0] for run in judged.bench.runs)

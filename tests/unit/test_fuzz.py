@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from envcheck.cell.inside import Started
-from envcheck.cell.run import Setting, Stage, drive
+from envcheck.cell.run import drive
+from envcheck.cell.stage import Setting, Stage
 from envcheck.cell.worker import Material, Worker
 from envcheck.facts import Facts
 from envcheck.judge import judge
@@ -289,7 +290,11 @@ def evidence_of(tamper: Tamper, whose: str = "GPU") -> Evidence:
         )  # fmt: skip
         workers[delegate] = Worker(delegate, Started(script), 1.0, {})  # type: ignore[arg-type]
     with mock.patch("time.perf_counter", side_effect=lambda: clock.now):
-        stage = Stage(setting, lambda _label: None, start_legacy=lambda: pytest.fail("these wheels have no legacy API"))
+        stage = Stage(
+            setting,
+            lambda _label: None,
+            lambda delegate, api="tasks": pytest.fail(f"who asked for {delegate} {api}?"),
+        )
         facts = drive(workers["CPU"], workers["GPU"], Sampler(), stage)  # type: ignore[arg-type]
         runs = {"cpu": replace(workers["CPU"].stop(), pid=1), "gpu": workers["GPU"].stop()}
     return replace(ACCELERATED, **(facts | runs))

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from envcheck.matrix import Matrix, MatrixError, count_selected, load, parse, select
 from envcheck.matrix.structure import schema
-from envcheck.model import AXES, Gate, Verdict, Workload
+from envcheck.model import AXES, GATE, Gate, Verdict, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def test_the_defaults_of_the_schema_are_those_of_the_model() -> None:
     gate = {key: inner["default"] for key, inner in properties["gate"]["properties"].items()}
 
     assert Workload(**workload) == Workload()
-    assert Gate(**gate) == Gate()
+    assert Gate(**gate) == GATE
     assert set(workload) == set(Workload.__struct_fields__)
     assert set(gate) == set(Gate.__struct_fields__)
     channels = properties["backends"]["properties"]["conda"]["properties"]["channels"]["default"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envcheck.matrix import MatrixError, default, parse, select
-from envcheck.model import Axes, Gate, Verdict, Workload
+from envcheck.model import GATE, Axes, Gate, Verdict, Workload
 
 WHOLE = """\
 version: 1
@@ -27,7 +27,7 @@ tiers:
 expect:
   - {when: {mediapipe: ["1.2.2", "0.10.21"]}, verdict: refused, because: no display}
 workload: {input: face.png, resolution: 320x240, faces: 2.0, mode: image}
-gate: {min_speedup: 2, confidence: 0.9, max_seconds: 5}
+gate: {min_speedup: 2, confidence: 0.9, max_seconds: 5, runs: 3}
 backends:
   docker: {images: {"12.8": "cuda:12.8"}, mirror: mirror.example}
   conda: {channels: [main]}
@@ -67,7 +67,7 @@ def test_every_key_of_a_file_arrives_in_the_matrix() -> None:
     ]
     assert matrix.workload == Workload(input="face.png", resolution="320x240", faces=2, mode="image")
     assert isinstance(matrix.workload.faces, int)
-    assert matrix.gate == Gate(min_speedup=2.0, confidence=0.9, max_seconds=5.0)
+    assert matrix.gate == Gate(min_speedup=2.0, confidence=0.9, max_seconds=5.0, runs=3)
     assert matrix.backends.docker.images == {"12.8": "cuda:12.8"}
     assert matrix.backends.docker.mirror == "mirror.example"
     assert matrix.backends.conda.channels == ("main",)
@@ -76,7 +76,7 @@ def test_every_key_of_a_file_arrives_in_the_matrix() -> None:
 def test_what_is_left_out_has_the_defaults_of_the_model() -> None:
     matrix = parse('version: 1\naxes: {mediapipe: ["1.2.2"]}', "matrix.yaml")
 
-    assert (matrix.workload, matrix.gate) == (Workload(), Gate())
+    assert (matrix.workload, matrix.gate) == (Workload(), GATE)
     assert matrix.backends.conda.channels == ("conda-forge",)
     assert matrix.axes["backend"] == ("venv",)
 

@@ -1,0 +1,81 @@
+"""The timed part of a cell: the GPU against every way over the CPU, and once more with fresh processes.
+
+What lies in a process for as long as it lives (where its memory came to lie, which cores it got) favours one side in
+all pairs of a run alike; only other processes tell. Nothing is run again that would not pass anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from msgspec.structs import replace
+
+from envcheck import stats
+from envcheck.cell import surroundings
+from envcheck.cell.experiment import design, hopeless, measure, warm_up
+from envcheck.cell.stage import Stage
+from envcheck.cell.worker import Worker
+from envcheck.judge.baseline import fastest
+from envcheck.model import Gate, Repeat, WorkerRun
+
+
+def compare(cpu: Worker, gpu: Worker, stage: Stage) -> dict[str, object]:
+    """The GPU against every way over the CPU, in pairs of blocks: the evidence fields that it fills."""
+    setting, lost = stage.setting, hopeless(gpu)
+    legacy = None if lost else legacy_of(cpu, stage)
+    baselines = (cpu, legacy) if legacy and legacy.alive else (cpu,)
+    look = partial(surroundings.read, [worker.started.pid() for worker in (*baselines, gpu)])
+    waited_s, quiet = (0.0, True) if lost else surroundings.wait_for_quiet(look, setting.gate.max_seconds)
+    plan = design(baselines, gpu, setting.gate, quiet=quiet)
+    stage.progress(f"timing: up to {plan.looks[-1]} pairs of blocks of {plan.frames} frames")
+    before = look()
+    measure(baselines, gpu, setting.gate, plan, stage.progress)
+    disturbance = surroundings.between(before, look(), waited_s)
+    facts = {"confidence_used": plan.confidence, "disturbance": disturbance}
+    return facts | ({"legacy": legacy.stop()} if legacy else {})
+
+
+def legacy_of(cpu: Worker, stage: Stage) -> Worker | None:
+    """The legacy FaceMesh, warmed up where it works; None where this MediaPipe has none."""
+    if not cpu.solutions:
+        return None
+    stage.progress("starting the legacy FaceMesh, which may be the faster way over the CPU")
+    worker = stage.start("CPU", api="legacy")
+    if worker.load(stage.setting.material):
+        warm_up((worker,), len(stage.setting.material.frames.frames))
+    return worker
+
+
+def repeats(first: Mapping[str, object], stage: Stage) -> tuple[Repeat, ...]:
+    """Further runs of fresh processes, as long as each of them shows a speed-up. `first` is what the first run left."""
+    known = {name: first[name] for name in Repeat.__struct_fields__ if name in first}
+    last: Repeat = Repeat(**known)  # type: ignore[arg-type]
+    done: list[Repeat] = []
+    while len(done) + 1 < stage.setting.gate.runs and faster(last, stage.setting.gate):
+        last = repeat(stage, len(done) + 2)
+        done.append(last)
+    return tuple(done)
+
+
+def faster(run: Repeat, gate: Gate) -> bool:
+    """True where this run alone would pass for its speed."""
+    ways = [run.cpu.blocks, *([run.legacy.blocks] if run.legacy else [])]
+    found = stats.speedup(ways[fastest(ways)], run.gpu.blocks, run.confidence_used or gate.confidence)
+    return found is not None and found.ci95[0] > gate.min_speedup
+
+
+def repeat(stage: Stage, number: int) -> Repeat:
+    """Fresh processes from start to stop."""
+    stage.progress(f"run {number} of {stage.setting.gate.runs}, with fresh processes")
+    cpu, gpu = stage.start("CPU"), stage.start("GPU")
+    material, facts = stage.setting.material, {}
+    if cpu.load(material) and gpu.load(material) and warm_up((cpu, gpu), len(material.frames.frames)):
+        facts = compare(cpu, gpu, stage)
+    facts.pop("disturbance", None)
+    return Repeat(cpu=brief(cpu.stop()), gpu=brief(gpu.stop()), **facts)  # type: ignore[arg-type]
+
+
+def brief(run: WorkerRun) -> WorkerRun:
+    """Without what the first run has told: the landmarks; and the log, except of a worker that failed."""
+    return replace(run, landmarks=(), log=() if run.outcome == "ran" else run.log)

@@ -22,7 +22,7 @@ from envcheck.model import Block, Gate, GpuSample, Landmarks, Says, Unread
 from envcheck.probes import nativelog, renderer
 from envcheck.steady import steady_after
 
-WARMUP_STEP = 10
+WARMUP_STEP = 5
 """Frames between two looks at the clock during warm-up."""
 WARMUP_BUDGET_MS = 5000.0
 """Warm-up ends after this time in the slower worker, steady or not, but not before WARMUP_MIN frames."""
@@ -30,12 +30,12 @@ WARMUP_MIN, WARMUP_MIN_MS = 20, 300.0
 """Frames before warm-up may end, and time in the faster worker: a GPU takes that long to raise its clocks."""
 LANDMARK_FRAMES = 12
 """Frames whose landmarks are kept in the evidence, spread over the first period of the warm-up."""
-HOPELESS_FRAMES, HOPELESS_PAIRS = 10, stats.MIN_PAIRS
+HOPELESS_FRAMES, HOPELESS_PAIRS = 5, stats.MIN_PAIRS
 """Warm-up and pairs where no speed-up can change the verdict: enough for a number, no more."""
 PAIR_MS = 200.0
 """About how long a pair takes: two looks, 24 pairs, are over within five seconds."""
 BLOCK_FRAMES = (2, 60)
-"""Fewest and most frames of a block."""
+"""Fewest and most frames of a block; one is enough where no speed-up can change the verdict."""
 ALONE_BLOCKS, ALONE_MS = 5, 1000.0
 """Blocks of a worker that is timed alone, and about how long all of them take."""
 
@@ -98,17 +98,17 @@ def design(baselines: Sequence[Worker], gpu: Worker, gate: Gate, *, quiet: bool 
     The worker's clock leaves out what is around a frame; a clock that lies must not make us wait.
     """
     pair_ms = sum(max(median(worker.warmup[-WARMUP_STEP:]), worker.pace_ms) for worker in (*baselines, gpu))
-    frames = frames_within(PAIR_MS, pair_ms)
+    lost = hopeless(gpu)
+    frames = frames_within(PAIR_MS, pair_ms, fewest=1 if lost else BLOCK_FRAMES[0])
     most = max(stats.MIN_PAIRS, int(gate.max_seconds * 1e3 / (frames * pair_ms)))
     first = stats.FIRST_LOOK if quiet else stats.FIRST_LOOK_DISTURBED
-    looks = stats.looks(min(HOPELESS_PAIRS, most) if hopeless(gpu) else most, first)
+    looks = stats.looks(min(HOPELESS_PAIRS, most) if lost else most, first)
     return Design(frames, looks, stats.per_look(gate.confidence, len(looks)))
 
 
-def frames_within(budget_ms: float, frame_ms: float) -> int:
-    """Frames of a block that takes about `budget_ms`, within BLOCK_FRAMES."""
-    fewest, most = BLOCK_FRAMES
-    return int(min(most, max(fewest, budget_ms / max(frame_ms, 1e-3))))
+def frames_within(budget_ms: float, frame_ms: float, fewest: int = BLOCK_FRAMES[0]) -> int:
+    """Frames of a block that takes about `budget_ms`, at least `fewest` and at most BLOCK_FRAMES allows."""
+    return int(min(BLOCK_FRAMES[1], max(fewest, budget_ms / max(frame_ms, 1e-3))))
 
 
 def hopeless(gpu: Worker) -> bool:

@@ -50,9 +50,13 @@ def make(docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 
 @pytest.fixture(scope="module")
-def whole(docker_host: str, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def whole(docker_host: str, make: Make, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image of a cell: MediaPipe 1.2.2 in /opt/cell, Mesa's software GL, and a user who is not root."""
-    return cellimage.named(docker_host, tmp_path_factory.mktemp("whole"), cache)
+    cell = cellimage.named(docker_host, tmp_path_factory.mktemp("whole"), cache)
+    user = containers.docker(docker_host, "image", "inspect", "--format", "{{.Config.User}}", cell).strip()
+    # Its root is read-only when it is judged: two seconds of each import are for bytecode that is not there.
+    compiled = "RUN /opt/cell/bin/python -c 'import mediapipe.tasks.python.vision' || true"
+    return make("USER 0:0", compiled, f"USER {user}", base=cell)
 
 
 @pytest.fixture

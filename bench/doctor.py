@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger import note
+
 BAR_S = 0.6
 GL = re.compile(r"\b(?:lib)?(?:EGL|GLES\w*|OpenGL|GLX|glvnd|llvmpipe|Mesa)\b", re.IGNORECASE)
 
@@ -103,6 +105,9 @@ def visit(argv: Sequence[str]) -> Visit:
 def verdict(ours: Visit, others: Sequence[Visit]) -> int:
     """Whether each part of the bar is met."""
     answered = ours.status in (0, 1) and not ours.traceback
+    fastest = min(other.seconds for other in others)
+    note("doctor", ours.seconds, "s", f"at most {BAR_S} s", met=answered and ours.seconds <= BAR_S)
+    note("doctor: the fastest peer / envcheck", fastest / ours.seconds, "x", "above 1", met=fastest > ours.seconds)
     parts = {
         f"at most {BAR_S} s": answered and ours.seconds <= BAR_S,
         "faster than each": answered and all(ours.seconds < other.seconds for other in others),

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ledger import note
+
 from envcheck.environments import Prepared, prepare
 from envcheck.model import Axes, Cell, cell_id
 
@@ -130,6 +132,8 @@ def report(count: int, ours: Side, theirs: Side) -> int:
     print(f"wall: {wall:.1f} times faster (bar: at least {WALL_BAR:g})")
     print(f"disk: {disk:.1%} of pip's (bar: under {DISK_BAR:.0%})")
     met = wall >= WALL_BAR and disk < DISK_BAR
+    note("environments: pip's wall time / envcheck's", wall, "x", f"at least {WALL_BAR:g}", met=wall >= WALL_BAR)
+    note("environments: envcheck's disk / pip's", disk, "x", f"under {DISK_BAR:g}", met=disk < DISK_BAR)
     print("both bars are met" if met else "a bar is MISSED")
     return 0 if met else 1
 

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger import note
+
 CELLS = 1_000_000
 WALL_BAR_S = 5.0
 MEMORY_BAR_MB = 300.0
@@ -99,6 +101,13 @@ def main() -> int:
             found = measure(matrix, form, Path(folder) / f"plan.{form}")
             met = found.wall_s <= WALL_BAR_S and found.peak_mb <= MEMORY_BAR_MB and found.cells == CELLS
             missed += not met
+            note(
+                f"plan of {CELLS:,} cells as {form}",
+                found.wall_s,
+                "s",
+                f"{WALL_BAR_S} s, {MEMORY_BAR_MB:.0f} MB",
+                met=met,
+            )
             print(
                 f"{form:5} {found.wall_s:6.2f} s (bar {WALL_BAR_S} s)"
                 f"  {found.peak_mb:6.1f} MB (bar {MEMORY_BAR_MB:.0f} MB)"

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ledger import note
+
 BAR_S = 3.0
 VERSIONS = ("0.10.35", "1.2.2")
 
@@ -49,6 +51,7 @@ def main() -> int:
         inside = sum(mediapipe_seconds(evidence[side]) for side in ("cpu", "gpu"))
         rest = second - inside
         missed += rest > BAR_S
+        note(f"second run of {version}: what is not MediaPipe's", rest, "s", f"at most {BAR_S} s", met=rest <= BAR_S)
         took = f"first {first:5.1f} s, second {second:5.1f} s"
         print(f"{version:8} {took}: MediaPipe {inside:5.1f} s, the rest {rest:4.1f} s")
     print(f"bar for the rest: {BAR_S} s: {'missed' if missed else 'met'}")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+from ledger import note
+
 BAR_MS = 150
 RUNS = 15
 
@@ -28,7 +30,10 @@ def main() -> int:
         once(argv)
         found = statistics.median(once(argv) for _ in range(RUNS))
         print(f"envcheck {' '.join(arguments):18} {found:7.0f} ms   {found / empty:4.1f} x")
-        missed += "--help" in arguments and found > BAR_MS
+        late = arguments == ["--help"] and found > BAR_MS
+        missed += late
+        bar = f"--help in {BAR_MS} ms" if arguments == ["--help"] else ""
+        note(f"start-up: envcheck {' '.join(arguments)} / python -c pass", found / empty, "x", bar, met=not late)
     print(f"bar for --help: {BAR_MS} ms: {'missed' if missed else 'met'}")
     return int(missed > 0)
 

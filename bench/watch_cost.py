@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from ledger import note
 
 from envcheck.model import Workload
 from envcheck.workload import build_frames, resolve_model
@@ -38,6 +39,8 @@ import sys, time
 import numpy, mediapipe
 from mediapipe.tasks import python as tasks
 from mediapipe.tasks.python import vision
+
+from ledger import note
 model, frames, log = sys.argv[1:4]
 frames = numpy.load(frames)
 options = vision.FaceLandmarkerOptions(
@@ -206,6 +209,8 @@ def verdict(blocks: list[tuple[int, bool, float, float]], rows: list[tuple[float
         (0, "met") if low > BAR else (1, "MISSED") if high < BAR else (2, "not to be told from such an interval")
     )
     print(f"bar (under 1% of throughput): {word}")
+    middle = interval(ratios(blocks, rows, 0))[0]
+    note("watch: throughput, watched / not", middle, "x", "interval not below 0.99", met=code != 1)
     return code
 
 

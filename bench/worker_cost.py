@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ledger import note
+
 from envcheck import environments
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import Axes, Cell, Workload, cell_id
@@ -145,6 +147,9 @@ def report(seen: dict[str, list[float]]) -> int:
         print(f"{label:30} {median:8.0f} us per frame, {more:+6.1f} us (95% interval {low:+.1f} to {high:+.1f})")
     cost, low, _ = interval([one - other for one, other in zip(seen["worker"], seen["bare"], strict=True)])
     bar = max(BAR_US, BAR_SHARE * base)
+    note("worker: its frame / bare loop's", 1 + cost / base, "x", f"at most {1 + bar / base:.3f}", met=low <= bar)
+    official = statistics.median(seen["official"])
+    note("worker: its frame / MediaPipe's own utility's", (base + cost) / official, "x")
     print(f"bar: {bar:.0f} us: {'met' if cost <= bar else 'missed' if low > bar else 'not clear, too noisy here'}")
     return int(low > bar)
 

@@ -41,6 +41,9 @@ FIRST_LOOK = 12
 FIRST_LOOK_DISTURBED = 48
 """The same on a machine that others use: slow spells that hit one side alone last for seconds there, and in twelve
 pairs they look like a difference."""
+CLEAR = 1.25
+"""An interval wholly above this many times the threshold needs no second run: what lies in a process for as long as it
+lives, such as where its memory came to lie, moves times by some percent."""
 LAST_STEP = 0.75
 """A look that comes after this share of all pairs is left out, because the last one follows soon."""
 
@@ -203,6 +206,11 @@ def per_look(confidence: float, looks: int) -> float:
     how it was looked at with one number.
     """
     return 1 - (1 - confidence) / looks
+
+
+def close(value: Speedup | None, threshold: float) -> bool:
+    """True where a speed-up is above the threshold, but not by so much that one run of processes is enough to tell."""
+    return value is not None and threshold < value.ci95[0] <= CLEAR * threshold
 
 
 def settled(value: Speedup | None, threshold: float) -> bool:

@@ -1,7 +1,7 @@
 """The timed part of a cell: the GPU against every way over the CPU, and once more with fresh processes.
 
 What lies in a process for as long as it lives (where its memory came to lie, which cores it got) favours one side in
-all pairs of a run alike; only other processes tell. Nothing is run again that would not pass anyway.
+all pairs of a run alike; only other processes tell. What would not pass is not run again, nor what is far above.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from envcheck.cell.experiment import design, hopeless, measure, warm_up
 from envcheck.cell.stage import Stage
 from envcheck.cell.worker import Worker
 from envcheck.judge.baseline import fastest
-from envcheck.model import Gate, Repeat, WorkerRun
+from envcheck.model import Gate, Repeat, Speedup, WorkerRun
 
 
 def compare(cpu: Worker, gpu: Worker, stage: Stage) -> dict[str, object]:
@@ -48,21 +48,25 @@ def legacy_of(cpu: Worker, stage: Stage) -> Worker | None:
 
 
 def repeats(first: Mapping[str, object], stage: Stage) -> tuple[Repeat, ...]:
-    """Further runs of fresh processes, as long as each of them shows a speed-up. `first` is what the first run left."""
+    """Further runs of fresh processes where the first shows a speed-up that is close, as long as each shows one.
+
+    `first` is what the first run left.
+    """
     known = {name: first[name] for name in Repeat.__struct_fields__ if name in first}
-    last: Repeat = Repeat(**known)  # type: ignore[arg-type]
-    done: list[Repeat] = []
-    while len(done) + 1 < stage.setting.gate.runs and faster(last, stage.setting.gate):
-        last = repeat(stage, len(done) + 2)
-        done.append(last)
+    gate, done = stage.setting.gate, list[Repeat]()
+    found = speedup(Repeat(**known), gate)  # type: ignore[arg-type]
+    going = stats.close(found, gate.min_speedup)
+    while going and len(done) + 1 < gate.runs:
+        done.append(repeat(stage, len(done) + 2))
+        found = speedup(done[-1], gate)
+        going = found is not None and found.ci95[0] > gate.min_speedup
     return tuple(done)
 
 
-def faster(run: Repeat, gate: Gate) -> bool:
-    """True where this run alone would pass for its speed."""
+def speedup(run: Repeat, gate: Gate) -> Speedup | None:
+    """What this run alone shows."""
     ways = [run.cpu.blocks, *([run.legacy.blocks] if run.legacy else [])]
-    found = stats.speedup(ways[fastest(ways)], run.gpu.blocks, run.confidence_used or gate.confidence)
-    return found is not None and found.ci95[0] > gate.min_speedup
+    return stats.speedup(ways[fastest(ways)], run.gpu.blocks, run.confidence_used or gate.confidence)
 
 
 def repeat(stage: Stage, number: int) -> Repeat:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from envcheck import namesake
+from envcheck import namesake, stats
 from envcheck.judge import motion, parity
 from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
@@ -278,7 +278,8 @@ def from_speed(evidence: Evidence, bench: Bench | None) -> Answer:
             return Verdict.UNKNOWN, f"{text}, and envcheck's own clock was not kept"
         if by_ours <= threshold:
             return Verdict.INCONCLUSIVE, f"{text}, but {by_ours:.2f} by envcheck's own clock"
-    if (done := 1 + len(evidence.repeats)) < evidence.gate.runs:
+    done = 1 + len(evidence.repeats)
+    if done < evidence.gate.runs and (evidence.repeats or stats.close(bench.speedup, threshold)):
         return Verdict.UNKNOWN, f"{text}, in {done} of {evidence.gate.runs} runs that were asked for"
     return Verdict.ACCELERATED, text
 

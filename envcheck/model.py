@@ -106,8 +106,10 @@ class Workload(Record, frozen=True, omit_defaults=False):
 
 
 class Gate(Record, frozen=True, omit_defaults=False):
-    """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`; where it is close, in each
-    of `runs` runs of fresh processes. Evidence that names no `runs` was asked for one."""
+    """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`.
+
+    A speed-up that is close must show in each of `runs` runs of fresh processes. Evidence without `runs` is of one.
+    """
 
     min_speedup: float = 1.0
     confidence: float = 0.95

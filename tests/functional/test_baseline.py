@@ -68,11 +68,8 @@ def test_the_legacy_facemesh_is_timed_beside_facelandmarker_and_the_faster_one_i
     found = [sum(block.faces for block in blocks) for blocks in (cpu.blocks, legacy.blocks)]
     assert found[1] >= 0.9 * found[0] > 0
     ran = structs.replace(ACCELERATED.cpu, mediapipe="0.10.21", blocks=tuple(cpu.blocks))
-    bench = bench_of(
-        structs.replace(
-            ACCELERATED, cpu=ran, gpu=structs.replace(ACCELERATED.gpu, blocks=tuple(other.blocks)), legacy=legacy
-        )
-    )
+    gpu = structs.replace(ACCELERATED.gpu, blocks=tuple(other.blocks))
+    bench = bench_of(structs.replace(ACCELERATED, cpu=ran, gpu=gpu, legacy=legacy))
     assert bench is not None
     assert bench.cpu is not None
     assert bench.other_cpu is not None

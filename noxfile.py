@@ -88,6 +88,12 @@ def plan(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def matrix(session: nox.Session) -> None:
+    """Write the compatibility table from stored results: Markdown, or -- --format html --output FILE, --readme FILE."""
+    envcheck(session, "report")
+
+
+@nox.session(default=False)
 def doctor(session: nox.Session) -> None:
     """Say what this host has, and why FaceMesh would not use its GPU; name your interpreter: -- --python EXE."""
     envcheck(session, "doctor")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from tests import containers
+from tests.functional.browsing import browser_missing
 
 SOFTWARE_GL = ("libEGL.so.1", "libEGL_mesa.so.0", "libGLESv2.so.2", "libGL.so.1")
 INSTALL_GL = "apt-get install libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri libgl1"
@@ -65,6 +66,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "network": network_missing,
     "docker": containers.engine_missing,
     "podman": containers.podman_missing,
+    "browser": browser_missing,
 }
 
 

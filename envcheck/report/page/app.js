@@ -1,6 +1,6 @@
 // Which page is shown, by the hash: #/ (with filters), #/cell/ID @ HOST, #/compare?a=…&b=…, #/changes.
 
-const keyOf = (cell) => `${cell.id} @ ${cell.host}`;
+const keyOf = (cell) => whole(`${cell.id} @ ${cell.host}`);
 const hrefOf = (cell) => `#/cell/${encodeURIComponent(keyOf(cell))}`;
 const state = { remember: () => {}, print: null, escape: null, back: "#/", last: null };
 
@@ -20,7 +20,7 @@ function routeOf(hash) {
 
 async function viewOf(all, { view, key, query }) {
   if (view === "cell") {
-    const cell = all.byKey.get(key) || all.cells.find((one) => one.id === key);
+    const cell = all.byKey.get(key) || all.cells.find((one) => whole(one.id) === key);
     if (cell) return [cell.id, await cellView(all, cell)];
     return ["No such cell", el("article", {}, el("h2", { tabindex: "-1" }, "No such cell"), el("p", {}, `There is no cell ${key} in this report. `, el("a", { href: "#/" }, "Show the matrix")))];
   }

@@ -63,7 +63,7 @@ async function changesView(all) {
   const changes = await changesOf();
   return el("article", {}, el("h2", { tabindex: "-1" }, "Changes"),
     changes.length ? changes.map((one) => {
-      const cell = all.byKey.get(`${one.cell} @ ${one.host}`), bad = one.kind === "regression";
+      const cell = all.byKey.get(keyOf({ id: one.cell, host: one.host })), bad = one.kind === "regression";
       return el("div", { class: `card ${bad ? "fail" : one.kind === "verdict" ? "unknown" : "pass"}` },
         el("h4", {}, icon(bad ? "fail" : "pass"), " ", cell ? el("a", { href: hrefOf(cell) }, one.cell) : one.cell, " ", el("small", { class: "quiet" }, one.host)), el("p", {}, changeText(one)));
     }) : el("p", { class: "quiet" }, "Nothing has changed in the nights that this report covers."));

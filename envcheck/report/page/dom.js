@@ -30,9 +30,12 @@ const MEANING = {
   excluded: "left out of the matrix on purpose",
 };
 
+// Half of a surrogate pair cannot stand in an address.
+const whole = (text) => text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+
 // A link is followed where it is an https address or a path; whatever else stands there is shown as text.
 const isLink = (target) => target.startsWith("https://") || (target !== "" && !target.split("/")[0].includes(":"));
-const link = (target, text) => (isLink(target) ? el("a", { href: target, rel: "noreferrer" }, text || target) : text || target);
+const link = (target, text) => (isLink(target) ? el("a", { href: whole(target), rel: "noreferrer" }, text || target) : text || target);
 
 const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 const figure = (number) => (number === null || number === undefined ? "–" : String(+number.toPrecision(3)));

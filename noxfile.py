@@ -133,6 +133,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site; a link or an anchor that leads nowhere is an error."""
+    group(session, "docs")
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure envcheck itself, beside others and beside bare loops: one table, appended to bench/history.jsonl."""
     group(session, "test")

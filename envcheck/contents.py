@@ -69,11 +69,12 @@ def dated(evidence: Evidence, result: CellResult) -> Entry:
 # --- an archive -------------------------------------------------------------------------------------------------
 
 
-def of_archive(path: Path, detailed: int = DETAILED) -> Material:
+def of_archive(path: Path, detailed: int = DETAILED, *, with_changes: bool = True) -> Material:
     """What an archive holds; pages of at most `detailed` cells get their witnesses and findings from the evidence."""
     with open_archive(path, readonly=True) as archive:
         entries = tuple(archive.entries())
-        return Material(entries, changes(entries), dossiers_of(archive, entries, detailed))
+        dossiers = dossiers_of(archive, entries, detailed)
+    return Material(entries, changes(entries) if with_changes else (), dossiers)
 
 
 def dossiers_of(archive: Archive, entries: Iterable[Entry], most: int) -> dict[str, Dossier]:

@@ -72,16 +72,21 @@ def report(request: ReportRequest) -> str:
 
 def material_of(request: ReportRequest) -> Material:
     """The archive that was named; else the results folder, with the archive in it where there is one."""
-    detailed = request.detailed if request.form == "html" else 0
     if request.history is not None:
-        archived = of_archive(request.history, detailed)
+        archived = archive_of(request.history, request)
         return together(archived, of_folder(request.out)) if request.out is not None else archived
     out = request.out or Path(".envcheck")
     inside = out / HISTORY
-    archived = of_archive(inside, detailed) if inside.exists() else Material()
+    archived = archive_of(inside, request) if inside.exists() else Material()
     if not (out / store.RESULTS).exists() and (archived.entries or request.out is None):
         return archived
     return together(archived, of_folder(out))
+
+
+def archive_of(path: Path, request: ReportRequest) -> Material:
+    """An archive, and of it what the format shows."""
+    detailed = request.detailed if request.form == "html" else 0
+    return of_archive(path, detailed, with_changes=request.form in ("html", "summary"))
 
 
 def slots_of(request: ReportRequest) -> list[Slot]:

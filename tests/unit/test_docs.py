@@ -100,7 +100,8 @@ def test_there_are_commands_to_type() -> None:
 def test_a_command_of_the_pages_can_be_typed(line: str) -> None:
     _, name, *arguments = shlex.split(line, comments=True)
     assert name in COMMANDS
-    command = envcheck.get_command(click.Context(envcheck), name)
+    parent = click.Context(envcheck, **envcheck.context_settings)  # names the options for help, which Click remembers
+    command = envcheck.get_command(parent, name)
     assert command is not None
-    with command.make_context(name, arguments):
+    with command.make_context(name, arguments, parent=parent):
         pass

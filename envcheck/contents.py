@@ -79,6 +79,8 @@ def of_archive(path: Path, detailed: int = DETAILED, *, with_changes: bool = Tru
 
 def dossiers_of(archive: Archive, entries: Iterable[Entry], most: int) -> dict[str, Dossier]:
     """The dossiers of the newest entries, those that are not as expected first."""
+    if not most:
+        return {}
     wanted = sorted(newest(entries), key=lambda entry: (entry.met, entry.cell, entry.host))[:most]
     found = {}
     for entry in wanted:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,13 +60,25 @@ def report(request: ReportRequest) -> str:
     """The text of the report. Raises NothingSelectedError where neither a result nor a matrix is there."""
     if request.form not in FORMATS:
         raise UsageError(f"--format {request.form!r} is not one of {', '.join(FORMATS)}")
-    material, slots = material_of(request), slots_of(request)
-    if not material.entries and not slots:
-        raise NothingSelectedError("there is nothing to report", remedy=WHERE)
-    contents = contents_of(
-        material, slots, at=request.at, stale_days=request.stale_days, links=links_from(request.target, material)
-    )
-    return FORMATS[request.form](contents)
+    with uncollected():
+        material, slots = material_of(request), slots_of(request)
+        if not material.entries and not slots:
+            raise NothingSelectedError("there is nothing to report", remedy=WHERE)
+        links = links_from(request.target, material)
+        contents = contents_of(material, slots, at=request.at, stale_days=request.stale_days, links=links)
+        return FORMATS[request.form](contents)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles: entries have none, and it would look at all of them again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 # --- what there is ----------------------------------------------------------------------------------------------

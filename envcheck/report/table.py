@@ -130,13 +130,14 @@ def tabulate(
 
 
 def newest(entries: Iterable[Entry]) -> list[Entry]:
-    """The last entry of each cell on each class of hosts."""
-    found: dict[tuple[str, str], Entry] = {}
+    """The last entry of each cell on each class of hosts; of two at the same moment the later one."""
+    found: dict[tuple[str, str], tuple[float, Entry]] = {}
     for entry in entries:
-        before = found.get((entry.cell, entry.host))
-        if before is None or recency(entry) >= recency(before):
-            found[entry.cell, entry.host] = entry
-    return list(found.values())
+        which, when = (entry.cell, entry.host), recency(entry)
+        before = found.get(which)
+        if before is None or when >= before[0]:
+            found[which] = (when, entry)
+    return [entry for _, entry in found.values()]
 
 
 def recency(entry: Entry) -> float:

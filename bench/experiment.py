@@ -138,10 +138,10 @@ def run(python: str, material: Material, kind: str, gate: Gate) -> Run:
     ours, theirs = (started(python, material, delay) for delay in KINDS[kind])
     try:
         theirs.delegate = "GPU"  # the experiment tells them apart by this name; both were made for the CPU
-        if not warm_up(ours, theirs, len(material.frames.frames)):
+        if not warm_up((ours, theirs), len(material.frames.frames)):
             raise SystemExit(f"a worker failed: {ours.seen} {theirs.seen}")
-        plan, begun = design(ours, theirs, gate), time.monotonic()
-        measure(ours, theirs, gate, plan, lambda _: None)
+        plan, begun = design((ours,), theirs, gate), time.monotonic()
+        measure((ours,), theirs, gate, plan, lambda _: None)
         seconds = time.monotonic() - begun
     finally:
         ours.stop()

@@ -1,6 +1,6 @@
 """The experiment on real workers whose truth is known: CPU against CPU, and against a CPU that a known delay slows.
 
-Every run has two fresh FaceLandmarker processes on the CPU, which envcheck warms up, times and judges as a cell's
+Every run has fresh FaceLandmarker processes on the CPU, which envcheck warms up, times, repeats and judges as a cell's
 CPU and GPU, with the default gate. In the first kind both are alike, so "faster" is false. In the others the baseline
 waits after each frame, by a share of what the frame took: 1.10x should be found, 2x and 0.5x at once.
 
@@ -22,16 +22,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import uv
 from ledger import note
 
 from envcheck import stats
-from envcheck.cell.experiment import design, measure, warm_up
+from envcheck.cell import comparing
+from envcheck.cell.experiment import warm_up
+from envcheck.cell.stage import Setting, Stage
 from envcheck.cell.worker import Material, Worker, start_worker
-from envcheck.model import Gate, Workload
+from envcheck.model import GATE, Gate, Host, ModelFile, Repeat, Unread, Workload
 from envcheck.workload import build_frames, resolve_model
 
 VERSION = "1.2.2"
@@ -42,8 +44,6 @@ DELAY = "ENVCHECK_BENCH_DELAY"
 HOOK = """
 import os, sys
 from importlib.machinery import PathFinder
-
-from ledger import note
 
 NAME = "mediapipe.tasks.python.vision.face_landmarker"
 
@@ -81,7 +81,7 @@ KINDS = {"alike": (0.0, 0.0), "tenth": (0.10, 0.0), "faster": (1.0, 0.0), "slowe
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one experiment, how long it took after warm-up, and what 10,000 frames a side would have taken."""
+    """What came of one experiment, how long its first run took after warm-up, and 10,000 frames a side would have."""
 
     outcome: str
     estimate: float
@@ -94,10 +94,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kinds", nargs="*", default=["alike", "tenth", "clear"], choices=["alike", "tenth", "clear"])
     parser.add_argument("--runs", type=int, default=20, help="of each kind; a clear case takes two each way")
-    parser.add_argument("--seconds", type=float, default=Gate().max_seconds, help="the gate's budget")
+    parser.add_argument("--seconds", type=float, default=GATE.max_seconds, help="the gate's budget")
     parser.add_argument("--load", action="store_true", help="keep one other core busy")
     options = parser.parse_args()
-    gate = Gate(max_seconds=options.seconds)
+    gate = Gate(max_seconds=options.seconds, runs=GATE.runs)
     met = True
     with tempfile.TemporaryDirectory() as folder, loaded(busy=options.load):
         python, work = environment(Path(folder)), Workload()
@@ -133,33 +133,48 @@ def loaded(*, busy: bool) -> Iterator[None]:
             process.kill()
 
 
+class Stand(Worker):
+    """A worker on the CPU that stands where the GPU's would."""
+
+    def load(self, material: Material) -> bool:
+        """Load it for the CPU, and call it the GPU's from then on, as the experiment tells them apart."""
+        self.delegate = "CPU"
+        loaded = super().load(material)
+        self.delegate = "GPU"
+        return loaded
+
+
 def run(python: str, material: Material, kind: str, gate: Gate) -> Run:
-    """One experiment with two fresh processes."""
-    ours, theirs = (started(python, material, delay) for delay in KINDS[kind])
-    try:
-        theirs.delegate = "GPU"  # the experiment tells them apart by this name; both were made for the CPU
-        if not warm_up((ours, theirs), len(material.frames.frames)):
-            raise SystemExit(f"a worker failed: {ours.seen} {theirs.seen}")
-        plan, begun = design((ours,), theirs, gate), time.monotonic()
-        measure((ours,), theirs, gate, plan, lambda _: None)
-        seconds = time.monotonic() - begun
-    finally:
-        ours.stop()
-        theirs.stop()
-    found = stats.speedup(ours.blocks, theirs.blocks, plan.confidence)
+    """One experiment as a cell has it: two fresh processes, and two more where the speed-up is close."""
+    workers: list[Worker] = []
+
+    def start(delegate: str, api: str = "tasks") -> Worker:
+        delay = KINDS[kind][delegate == "GPU"]
+        env = {**os.environ, **({DELAY: str(delay)} if delay else {})}
+        worker = start_worker([python], "CPU", env, 120.0, api)
+        facts = {field.name: getattr(worker, field.name) for field in fields(worker)}
+        workers.append(Stand(**facts) if delegate == "GPU" else worker)
+        return workers[-1]
+
+    none = Unread(reason="not asked")
+    setting = Setting(Host("", "", none), gate, material, ModelFile(name="", sha256=""), os.environ, 120.0)
+    stage = Stage(setting, lambda _label: None, start)
+    ours, theirs = start("CPU"), start("GPU")
+    if not (ours.load(material) and theirs.load(material) and warm_up((ours, theirs), len(material.frames.frames))):
+        raise SystemExit(f"a worker failed: {ours.stop()} {theirs.stop()}")
+    begun = time.monotonic()
+    facts = comparing.compare(ours, theirs, stage)
+    seconds = time.monotonic() - begun
+    fixed_s = FIXED_FRAMES * (ours.pace_ms + theirs.pace_ms) / 1e3
+    facts |= {"cpu": ours.stop(), "gpu": theirs.stop()}
+    first = Repeat(**{name: facts[name] for name in Repeat.__struct_fields__ if name in facts})
+    repeats = comparing.repeats(facts, stage)
+    for worker in workers:
+        worker.started.kill()
+    found = stats.spanning([comparing.speedup(one, gate) for one in (first, *repeats)])
     if found is None:
         raise SystemExit("too few pairs for an interval")
-    fixed_s = FIXED_FRAMES * (ours.pace_ms + theirs.pace_ms) / 1e3
     return Run(outcome(found.ci95, gate.min_speedup), found.estimate, seconds, fixed_s)
-
-
-def started(python: str, material: Material, delay: float) -> Worker:
-    """A worker on the CPU, its first frame done."""
-    env = {**os.environ, **({DELAY: str(delay)} if delay else {})}
-    worker = start_worker([python], "CPU", env, 120.0)
-    if not worker.load(material):
-        raise SystemExit(f"the worker did not start: {worker.stop()}")
-    return worker
 
 
 def outcome(interval: tuple[float, float], threshold: float) -> str:

@@ -40,7 +40,6 @@ import numpy, mediapipe
 from mediapipe.tasks import python as tasks
 from mediapipe.tasks.python import vision
 
-from ledger import note
 model, frames, log = sys.argv[1:4]
 frames = numpy.load(frames)
 options = vision.FaceLandmarkerOptions(

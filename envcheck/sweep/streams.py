@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
 
-from envcheck.cell.experiment import WARMUP_STEP, warm_enough
+from envcheck.cell.experiment import HOPELESS_FRAMES, WARMUP_STEP, hopeless, warm_enough
 from envcheck.cell.worker import Material, Worker, start_worker
 from envcheck.model import NOT_LOOKED, GpuSample, WorkerRun
 from envcheck.probes import nativelog
@@ -76,10 +76,15 @@ class Streams:
         return tuple(times for times, _ in done), sum(faces for _, faces in done)
 
     def warm_up(self, period: int) -> bool:
-        """Work until a period is over and every stream is steady, or the budget is spent. False where one failed."""
+        """Work until a period is over and every stream is steady, or the budget is spent. False where one failed.
+
+        On a software rasteriser, which is never recommended, a few frames are enough.
+        """
         series: list[list[float]] = [[] for _ in self.workers]
         spent = 0.0
         while not warm_enough(series, (spent,), period):
+            if self.warmed >= HOPELESS_FRAMES and self.delegate == "GPU" and hopeless(self.workers[0]):
+                break
             done = self.run(self.warmed, WARMUP_STEP)
             if done is None:
                 return False

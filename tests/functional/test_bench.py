@@ -145,7 +145,7 @@ def test_ctrl_c_keeps_what_was_measured(python: str, cache: Path, tmp_path: Path
 
 def test_a_worker_that_is_killed_is_a_datum_and_the_sweep_goes_on(python: str, cache: Path, tmp_path: Path) -> None:
     """As the kernel does to one that passes its memory limit."""
-    with started(python, tmp_path, cache, "--delegates", "cpu", "--streams", "2,1", "--seconds", "8") as running:
+    with started(python, tmp_path, cache, "--delegates", "cpu", "--streams", "2,1", "--seconds", "4") as running:
         until_said(running, "point 1 of 2, 640x480, 1 face, video, 2 streams: round 2")
         for child in workers_of(running.pid):
             os.kill(child, signal.SIGKILL)

@@ -152,7 +152,8 @@ def test_a_program_that_forks_and_exits_is_followed_and_its_children_are_named(t
 
 
 def test_a_pipeline_is_watched_whole(tmp_path: Path) -> None:
-    ran = watch("sh", "-c", "head -c 600000000 /dev/zero | md5sum | (sleep 1; cat)", folder=tmp_path)
+    # long enough that what md5sum does after the last look at it is less than half of all
+    ran = watch("sh", "-c", "head -c 1500000000 /dev/zero | md5sum | (sleep 1; cat)", folder=tmp_path)
 
     assert {process["name"] for process in ran.report["watched"]["processes"]} == {"sh"}
     assert ran.report["watched"]["folded"] >= 2

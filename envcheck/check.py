@@ -37,6 +37,7 @@ class CheckRequest:
     model: str = "default"
     input: str | None = None
     out: Path = Path(".envcheck")
+    history: Path | None = None
     deadline_s: float = 120.0
     suites: Sequence[Path] = ()
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -45,7 +46,7 @@ class CheckRequest:
 def check(request: CheckRequest, progress: Progress) -> Outcome:
     """Run both workers in the environment, judge, and publish the results. Raises EnvcheckError."""
     chosen = named(request.python, request.prefix)
-    target = Target(request.out, request.suites, request.env)
+    target = Target(request.out, request.suites, request.env, request.history)
     say = progress.of("envcheck")
     say("asking the interpreter who it is")
     env = activated(request.env, chosen.python)

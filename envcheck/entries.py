@@ -13,8 +13,10 @@ from envcheck.model import CellResult, Evidence, Finding, Host, Nvml, Status
 from envcheck.moving import facts_of
 
 
-def entry_of(evidence: Evidence, run: str = "", result: CellResult | None = None) -> Entry:
-    """The entry of one cell. `result` is its judgement, where there is one already."""
+def entry_of(
+    evidence: Evidence, run: str = "", result: CellResult | None = None, seconds: float | None = None
+) -> Entry:
+    """The entry of one cell. `result` is its judgement, where there is one already; `seconds` what it took."""
     judged = result or conclude_cell(evidence)
     return Entry(
         digest=digest_of(evidence),
@@ -32,6 +34,7 @@ def entry_of(evidence: Evidence, run: str = "", result: CellResult | None = None
         facts=facts_of(evidence),
         run=run,
         composed=evidence.composed,
+        seconds=seconds,
     )
 
 

@@ -121,3 +121,22 @@ class History(Record, frozen=True, kw_only=True, tag_field="schema", tag="envche
     changes: tuple[Change, ...]
     going: tuple[str, ...] | None = None
     removed: int = 0
+
+
+class Night(Record, frozen=True, kw_only=True, tag_field="schema", tag="envcheck.nightly/1", omit_defaults=False):
+    """What a nightly run came to. `entries` are the last of each cell, `changes` what is news of this run.
+
+    `resumed`: it went on with a run that was cut off. `again`: cells that were measured again, because they did not
+    look as they used to. `left`: cells for which there was no time, the most urgent first. `unreachable`: cells that
+    another machine has to run.
+    """
+
+    archive: str
+    run: str
+    resumed: bool
+    entries: tuple[Entry, ...]
+    changes: tuple[Change, ...]
+    again: tuple[str, ...]
+    left: tuple[str, ...]
+    unreachable: tuple[str, ...]
+    exit_code: int

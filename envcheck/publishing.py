@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envcheck import process, store
+from envcheck.archive import open_archive
 from envcheck.conclude import conclude
 from envcheck.contents import contents_of, of_results
+from envcheck.entries import entry_of
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.gate import exit_code
-from envcheck.model import Evidence, Results
+from envcheck.model import Evidence, Results, Verdict
 from envcheck.report import html, logs, markdown
 from envcheck.report.progress import Progress
 from envcheck.suite.arguments import suite_argv, suite_env
@@ -32,16 +34,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Target:
-    """Where results go, the folders of the user's own acceptance tests, and the user's environment."""
+    """Where results go, the folders of the user's own acceptance tests, the user's environment, and the archive."""
 
     out: Path
     suites: Sequence[Path]
     env: Mapping[str, str]
+    history: Path | None = None
 
 
 def check_target(target: Target) -> None:
     """Raise UsageError, before anything is built or run, for a folder that cannot be written or tests not there."""
     store.check_writable(target.out)
+    if target.history is not None:
+        open_archive(target.history).close()
     for suite in target.suites:
         if not suite.exists():
             raise UsageError(f"--suite {suite}: no such folder", remedy="Name a folder or a file of pytest tests.")
@@ -51,12 +56,22 @@ def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) ->
     """Judge, write the results folder, run the acceptance suite on it."""
     results = conclude(evidence)
     store.publish(target.out, results, evidence, texts_of(results, evidence))
+    if target.history is not None:
+        keep(target.history, results, evidence)
     progress.say("envcheck", "running the acceptance suite")
     failed, text = run_suite(target)
     progress.done("envcheck")
     unavailable = frozenset(e.cell.id for e in evidence if e.build is not None and e.build.outcome == "unavailable")
     code = exit_code(results, unavailable)
     return Outcome(results, code or int(failed), text if failed else "")
+
+
+def keep(history: Path, results: Results, evidence: Sequence[Evidence]) -> None:
+    """Add the cells to an archive; of those that this host cannot reach nothing was seen."""
+    with open_archive(history) as archive:
+        for one, result in zip(evidence, results.cells, strict=True):
+            if result.verdict is not Verdict.UNREACHABLE:
+                archive.add(entry_of(one, result=result), one)
 
 
 def texts_of(results: Results, evidence: Sequence[Evidence]) -> dict[str, str]:

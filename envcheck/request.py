@@ -33,6 +33,8 @@ class Request:
     model: str = "default"
     input: str | None = None
     out: Path = Path(".envcheck")
+    history: Path | None = None
+    """The archive that takes the results as well."""
     jobs: int = 0
     preflight: bool = True
     relock: bool = False
@@ -49,11 +51,11 @@ def read_matrix(path: Path | None) -> Matrix:
     return matrix.load(here) if here.exists() or here.is_symlink() else matrix.default()
 
 
-def selected(asked: Matrix, choice: Choice, expect: Verdict | None) -> list[Cell]:
-    """The cells to run. Without a tier or a selection the tier `smoke` is meant, where the matrix has one."""
+def selected(asked: Matrix, choice: Choice, expect: Verdict | None, usual: str = "smoke") -> list[Cell]:
+    """The cells to run. Without a tier or a selection the `usual` tier is meant, where the matrix has it."""
     tier = choice.tier
-    if tier is None and choice.select is None and "smoke" in asked.tiers:
-        tier = "smoke"
+    if tier is None and choice.select is None and usual in asked.tiers:
+        tier = usual
     found = matrix.select(asked, tier=tier, expr=choice.select, backend=choice.backend)
     cells = [with_expectation(cell, expect) for cell in found]
     if unbuilt := sorted({cell.axes.backend for cell in cells} - set(environments.BACKENDS)):

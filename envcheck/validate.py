@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from envcheck.conclude import conclude
 from envcheck.engines import local
 from envcheck.errors import EnvcheckError
 from envcheck.matrix import Matrix
-from envcheck.model import Gate, Workload
+from envcheck.model import Cell, Evidence, Gate, Workload
 from envcheck.plan import docker
 from envcheck.publishing import Outcome, Target, check_target, publish, texts_of
 from envcheck.report.progress import Progress
@@ -29,8 +29,24 @@ def validate(request: Request, progress: Progress) -> Outcome:
     """Build, run and judge the selected cells, and publish the results. Raises EnvcheckError."""
     asked = read_matrix(request.matrix)
     cells = selected(asked, request.choice, request.expect)
-    target = Target(request.out, request.suites, request.env)
+    target = Target(request.out, request.suites, request.env, request.history)
     check_target(target)
+    job = job_of(request, asked, cells, progress)
+    try:
+        evidence = run(job, progress)
+    except local.InterruptedJobError as interrupted:
+        raise keep(request.out, interrupted) from None
+    return publish(target, evidence, progress)
+
+
+def run(job: local.Job, progress: Progress) -> list[Evidence]:
+    """The evidence of the job's cells, run on this machine."""
+    with containers_of(job, progress.of("envcheck")):
+        return local.run(job, progress)
+
+
+def job_of(request: Request, asked: Matrix, cells: Sequence[Cell], progress: Progress) -> local.Job:
+    """The cells with everything that they are run with, as the request and the matrix say."""
     say = progress.of("envcheck")
     cache = environments.cache_folder(request.env)
     say("reading model and input")
@@ -60,12 +76,7 @@ def validate(request: Request, progress: Progress) -> Outcome:
         backends=backends.configured(asked.backends, host, request.env),
     )
     progress.done("envcheck")
-    try:
-        with containers_of(job, say):
-            evidence = local.run(job, progress)
-    except local.InterruptedJobError as interrupted:
-        raise keep(request.out, interrupted) from None
-    return publish(target, evidence, progress)
+    return job
 
 
 def containers_of(job: local.Job, say: Callable[[str], None]) -> AbstractContextManager[None]:

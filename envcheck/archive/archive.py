@@ -102,6 +102,16 @@ class Archive:
             connection.execute("DELETE FROM facts WHERE id NOT IN (SELECT facts FROM entry)")
         return gone
 
+    def begin_run(self, run: str, matrix: str, began: str) -> None:
+        """Note that a run over a matrix has begun."""
+        with self.writing() as connection:
+            connection.execute("INSERT INTO run VALUES (?, ?, ?, NULL)", (run, matrix, began))
+
+    def end_run(self, run: str, ended: str) -> None:
+        """Note that a run is over: it will not be gone on with."""
+        with self.writing() as connection:
+            connection.execute("UPDATE run SET ended = ? WHERE id = ?", (ended, run))
+
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that is alone from its beginning, so that what it has read is still so when it writes."""
@@ -156,6 +166,12 @@ class Archive:
         if body is None or hashlib.sha256(body).hexdigest() != digest:
             raise EnvcheckError(f"{self.path}: the evidence {digest} is damaged")
         return msgspec.json.decode(body, type=Evidence)
+
+    def unended_run(self, matrix: str, since: str) -> str | None:
+        """The newest run over a matrix if it was cut off, and began after `since`."""
+        query = "SELECT id, ended FROM run WHERE matrix = ? AND began >= ? ORDER BY began DESC, id DESC LIMIT 1"
+        found = self.rows(query, (matrix, since))
+        return found[0][0] if found and found[0][1] is None else None
 
     def cells(self) -> tuple[str, ...]:
         """The ids of all cells that have entries."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from envcheck.errors import EnvcheckError, InfrastructureError, UsageError
 BUSY_S = 60.0
 """How long a writer waits for others: each holds the file for some milliseconds."""
 RETRY_S = 0.02
+LITTLE = 64 * 1024
 MEND = "Move the file away and fill a new one: envcheck merge DIR... reads results folders and evidence again."
 
 
@@ -37,7 +39,7 @@ def explanation(path: Path, said: str) -> EnvcheckError:
         return UsageError(f"{path}: it is no archive, or its beginning is damaged ({said})", remedy=MEND)
     if "malformed" in said or "no such table" in said or "no such column" in said:
         return EnvcheckError(f"{path}: the archive is damaged ({said})", remedy=MEND)
-    if "full" in said:
+    if "full" in said or ("I/O" in said and is_full(path.parent)):
         remedy = "Free space there and repeat: what was stored before is whole, what could not be stored is not there."
         return EnvcheckError(f"{path}: the disk is full", remedy=remedy)
     if "readonly" in said or "unable to open" in said:
@@ -47,6 +49,14 @@ def explanation(path: Path, said: str) -> EnvcheckError:
             f"{path}: another process has held the archive for {BUSY_S:.0f} s", remedy="End it, or try again later."
         )
     return EnvcheckError(f"{path}: the archive cannot be used: {said}")
+
+
+def is_full(folder: Path) -> bool:
+    """True where nothing can be written any more; SQLite calls it an I/O error where its index does not fit."""
+    try:
+        return shutil.disk_usage(folder).free < LITTLE
+    except OSError:
+        return False
 
 
 def connect(path: Path) -> sqlite3.Connection:

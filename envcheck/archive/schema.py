@@ -33,7 +33,13 @@ CREATE INDEX entry_by_run ON entry (run);
 """
 """`body` of evidence: its canonical JSON, zlib. `record`: the entry without its facts, which many entries share."""
 
-STEPS: tuple[str, ...] = (FIRST,)
+RUNS = """
+CREATE TABLE run (id TEXT PRIMARY KEY, matrix TEXT NOT NULL, began TEXT NOT NULL, ended TEXT) WITHOUT ROWID;
+CREATE INDEX run_by_matrix ON run (matrix, began)
+"""
+"""Nightly runs, so that one that was cut off can go on: `ended` is NULL until its results are published."""
+
+STEPS: tuple[str, ...] = (FIRST, RUNS)
 VERSION = len(STEPS)
 
 

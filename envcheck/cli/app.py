@@ -98,6 +98,9 @@ history_option = click.option(
     metavar="FILE",
     help="The archive of all nights.",
 )
+keep_option = click.option(
+    "--history", type=PATH, metavar="FILE", help="An archive that takes the results as well, for `envcheck history`."
+)
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, only the results.")
 
 

@@ -14,6 +14,7 @@ from envcheck.cli.app import (
     command,
     deadline_option,
     input_option,
+    keep_option,
     min_speedup_option,
     model_option,
     out_option,
@@ -77,6 +78,7 @@ OURS = {
 @model_option
 @input_option
 @out_option
+@keep_option
 @deadline_option
 @suite_option
 @results_json_option
@@ -89,6 +91,7 @@ def check(
     model: str,
     source: str | None,
     out: Path,
+    history: Path | None,
     deadline: float,
     suite: tuple[Path, ...],
     as_json: bool,
@@ -109,6 +112,7 @@ def check(
         model=model,
         input=source,
         out=out,
+        history=history,
         deadline_s=positive("--deadline", deadline),
         suites=suite,
     )

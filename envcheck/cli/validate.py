@@ -12,6 +12,7 @@ from envcheck.cli.app import (
     command,
     deadline_option,
     input_option,
+    keep_option,
     matrix_option,
     min_speedup_option,
     model_option,
@@ -39,6 +40,7 @@ from envcheck.errors import MET
 @model_option
 @input_option
 @out_option
+@keep_option
 @click.option(
     "--jobs",
     type=click.IntRange(min=0),
@@ -63,6 +65,7 @@ def validate(
     model: str,
     source: str | None,
     out: Path,
+    history: Path | None,
     jobs: int,
     deadline: float,
     suite: tuple[Path, ...],
@@ -83,6 +86,7 @@ def validate(
         model=model,
         input=source,
         out=out,
+        history=history,
         jobs=jobs,
         preflight=not no_preflight,
         relock=relock,

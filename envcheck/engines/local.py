@@ -38,6 +38,8 @@ class Job:
     preflight: bool = True
     relock: bool = False
     backends: Mapping[str, Backend] = field(default_factory=lambda: environments.BACKENDS)
+    observed: Callable[[Evidence], None] = lambda _evidence: None
+    """Told of each cell the moment it is finished, in the thread that called `run`."""
 
 
 class InterruptedJobError(InterruptedRunError):
@@ -88,6 +90,7 @@ def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: li
             one.exception()
     for cell, state, one in zip(job.cells, foreseen, builds, strict=True):
         finished.append(measure(job, cell, state, one, progress))
+        job.observed(finished[-1])
 
 
 def check_plans(job: Job, foreseen: Sequence[Foresight]) -> None:

@@ -86,7 +86,8 @@ def engine_for(request: ImageRequest, progress: Progress) -> Iterator[Engine]:
 
 def check_image(request: ImageRequest, progress: Progress) -> Outcome:
     """Judge an image and publish the results. Raises EnvcheckError."""
-    target = Target(request.check.out, request.check.suites, request.check.env)
+    check = request.check
+    target = Target(check.out, check.suites, check.env, check.history)
     with engine_for(request, progress) as engine, scratch.built(request, engine, progress) as made:
         if isinstance(made, Build):
             check_target(target)

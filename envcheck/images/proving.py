@@ -40,7 +40,7 @@ def prove(request: ImageRequest, progress: Progress) -> tuple[Outcome, str]:
     from envcheck.check import setting_of
 
     env = request.check.env
-    target = Target(request.check.out, request.check.suites, env)
+    target = Target(request.check.out, request.check.suites, env, request.check.history)
     certificates(request)
     with engine_for(request, progress) as engine, scratch.built(request, engine, progress) as made:
         if isinstance(made, Build):

@@ -1,0 +1,120 @@
+"""`envcheck nightly`: all reachable cells, stored, compared with the nights before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from envcheck.cli.app import (
+    EPILOG,
+    PATH,
+    backend_option,
+    command,
+    deadline_option,
+    input_option,
+    matrix_option,
+    min_speedup_option,
+    model_option,
+    out_option,
+    positive,
+    quiet_option,
+    select_option,
+    show_results,
+    suite_option,
+    tier_option,
+    write,
+    write_json,
+)
+
+
+@command(epilog=EPILOG)
+@matrix_option
+@tier_option
+@select_option
+@backend_option
+@min_speedup_option
+@model_option
+@input_option
+@out_option
+@click.option("--history", type=PATH, metavar="FILE", help="The archive. Default: history.sqlite in the folder --out.")
+@click.option(
+    "--budget", type=float, metavar="MINUTES", help="Begin no cell that would not be finished in so many minutes."
+)
+@click.option(
+    "--resume-within",
+    type=float,
+    default=12.0,
+    metavar="HOURS",
+    help="Go on with a run that was cut off, if it began within so many hours.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Environments built at once; 0 means as many as there are cores.",
+)
+@deadline_option
+@suite_option
+@click.option("--relock", is_flag=True, help="Resolve dependencies anew instead of using the kept locks.")
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
+@quiet_option
+def nightly(
+    matrix: Path | None,
+    tier: str | None,
+    select: str | None,
+    backend: str | None,
+    min_speedup: float | None,
+    model: str,
+    source: str | None,
+    out: Path,
+    history: Path | None,
+    budget: float | None,
+    resume_within: float,
+    jobs: int,
+    deadline: float,
+    suite: Sequence[Path],
+    relock: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run every cell that this host can reach, store each, and say what is not as it was, and why.
+
+    Without --tier or --select the tier `nightly` of the matrix is run, or everything. Exit code 1 also where a cell is
+    still as expected and has become worse.
+    """
+    from envcheck import nightly as nights
+    from envcheck.report import nightly as report
+    from envcheck.report.progress import Progress
+    from envcheck.request import Choice, Request
+
+    request = Request(
+        matrix=matrix,
+        choice=Choice(tier=tier, select=select, backend=backend),
+        min_speedup=None if min_speedup is None else positive("--min-speedup", min_speedup),
+        model=model,
+        input=source,
+        out=out,
+        jobs=jobs,
+        relock=relock,
+        deadline_s=positive("--deadline", deadline),
+        suites=tuple(suite),
+    )
+    asked = nights.NightlyRequest(
+        request=request,
+        archive=history or out / "history.sqlite",
+        budget_s=None if budget is None else 60 * positive("--budget", budget),
+        resume_s=3600 * positive("--resume-within", resume_within),
+    )
+    with Progress(quiet=quiet) as progress:
+        night, outcome = nights.nightly(asked, progress)
+    if as_json:
+        write_json(night)
+    else:
+        show_results(outcome.results, as_json=False, exit_code=outcome.exit_code)
+        write([report.render(night)])
+    if outcome.suite and request.suites:
+        click.echo(outcome.suite, err=True)
+    return night.exit_code

@@ -1,0 +1,225 @@
+"""`envcheck nightly` as a process, with cells that take milliseconds: compared, killed, locked, out of time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envcheck.archive import open_archive
+from envcheck.kept import Entry
+from tests.children import child
+from tests.functional.conftest import environment
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-m", "tests.functional.nightly_program")
+CELL = "venv-py3.11-mp0.10.35-cv4.8.0.{}"
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    night: dict[str, Any]
+    stderr: str
+
+    @property
+    def kinds(self) -> list[tuple[str, bool]]:
+        return [(change["kind"], change.get("confirmed", True)) for change in self.night["changes"]]
+
+
+def matrix(folder: Path, cells: int, extra: str = "") -> Path:
+    versions = ", ".join(f'"4.8.0.{number}"' for number in range(1, cells + 1))
+    path = folder / "matrix.yaml"
+    text = f'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["0.10.35"]\n  opencv: [{versions}]\n{extra}'
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def variables(folder: Path, **changes: str) -> dict[str, str]:
+    return environment({"ENVCHECK_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT), **changes})
+
+
+@pytest.fixture
+def nightly(tmp_path: Path) -> Callable[..., Ran]:
+    """Run a night in a folder of its own; `verdicts` say how cells come out."""
+    matrix(tmp_path, 3)
+
+    def run(*arguments: str, verdicts: Mapping[str, Any] | None = None) -> Ran:
+        steering = tmp_path / "verdicts.json"
+        steering.write_text(json.dumps(verdicts or {}), encoding="utf-8")
+        done = subprocess.run(
+            [*PROGRAM, "nightly", "--json", *arguments], cwd=tmp_path, env=variables(tmp_path, STAND_IN=str(steering)),
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return Ran(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
+
+    return run
+
+
+def entries(folder: Path) -> list[Entry]:
+    path = folder / ".envcheck" / "history.sqlite"
+    if not path.exists():
+        return []
+    with open_archive(path, readonly=True) as archive:
+        return list(archive.entries())
+
+
+# --- what is said -----------------------------------------------------------------------------------------------
+
+
+def test_nights_are_stored_and_compared(nightly: Callable[..., Ran], tmp_path: Path) -> None:
+    first = nightly()
+    assert (first.code, len(first.night["entries"]), first.kinds) == (0, 3, [])
+    second = nightly(verdicts={CELL.format(2): "emulated"})
+    assert (second.code, second.kinds) == (1, [("regression", True)])
+    assert second.night["again"] == [CELL.format(2)]
+    third = nightly(verdicts={CELL.format(2): "emulated"})
+    assert (third.code, third.kinds, third.night["again"]) == (1, [], [])
+    fourth = nightly()
+    assert (fourth.code, fourth.kinds) == (0, [("improvement", True)])
+    counts = Counter(entry.run for entry in entries(tmp_path))
+    assert [counts[one.night["run"]] for one in (first, second, third, fourth)] == [3, 4, 3, 4]
+    assert (tmp_path / ".envcheck" / "results.json").is_file()
+
+
+def test_what_fails_once_and_not_again_is_no_regression(nightly: Callable[..., Ran]) -> None:
+    nightly()
+    second = nightly(verdicts={CELL.format(2): ["crashed", "accelerated"]})
+    assert (second.code, second.kinds, second.night["again"]) == (0, [], [CELL.format(2)])
+
+
+def test_an_expected_failure_that_passes_is_news(nightly: Callable[..., Ran], tmp_path: Path) -> None:
+    matrix(tmp_path, 3, 'expect:\n  - when: {opencv: "4.8.0.2"}\n    verdict: emulated\n    because: a test\n')
+    assert nightly(verdicts={CELL.format(2): "emulated"}).code == 0
+    second = nightly()
+    assert (second.code, second.kinds) == (1, [("unexpected-pass", True)])
+
+
+def test_the_text_says_what_changed_and_what_moved(nightly: Callable[..., Ran], tmp_path: Path) -> None:
+    nightly()
+    steering = tmp_path / "verdicts.json"
+    steering.write_text(json.dumps({CELL.format(1): "emulated"}), encoding="utf-8")
+    done = subprocess.run(
+        [*PROGRAM, "nightly"], cwd=tmp_path, env=variables(tmp_path, STAND_IN=str(steering)), capture_output=True,
+        text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "moved" in done.stdout
+    assert "regression: venv-py3.11-mp0.10.35-cv4.8.0.1" in done.stdout
+    assert "accelerated became emulated" in done.stdout
+    assert "Measured again" in done.stdout
+    assert "measured again before it is reported" in done.stderr
+
+
+# --- time -------------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_is_spent_on_the_stalest_and_what_did_not_fit_is_named(
+    nightly: Callable[..., Ran], tmp_path: Path
+) -> None:
+    assert nightly("--budget", "1").code == 3  # of a cell that never ran two minutes are expected
+    nightly("--select", CELL.format(1))
+    nightly("--select", CELL.format(3))
+    short = nightly("--budget", "1")
+    assert short.code == 0
+    assert [entry["cell"] for entry in short.night["entries"]] == [CELL.format(1), CELL.format(3)]
+    assert short.night["left"] == [CELL.format(2)]
+    assert nightly("--budget", "10", "--jobs", "1").night["entries"][0]["cell"] == CELL.format(2)
+
+
+# --- alone ------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_night_at_once_is_told_who_holds_the_machine(tmp_path: Path) -> None:
+    matrix(tmp_path, 3)
+    slow = variables(tmp_path, STAND_IN_MS="60000")
+    with child([*PROGRAM, "nightly"], cwd=tmp_path, env=slow, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        assert any("cells done" in line for line in first.stderr)
+        second = subprocess.run(
+            [*PROGRAM, "nightly"], cwd=tmp_path, env=variables(tmp_path), capture_output=True, text=True, check=False
+        )
+        first.kill()
+    assert second.returncode == 75
+    assert f"process {first.pid}, since 20" in second.stderr
+
+
+# --- killed -----------------------------------------------------------------------------------------------------
+
+KILLS, CELLS = 100, 40
+
+
+@pytest.mark.timeout(600)
+def test_a_night_that_is_killed_at_a_hundred_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Where all cells of a run are stored, the next process is left alone, and has to end the run."""
+    matrix(tmp_path, CELLS)
+    chance, before, ended, resumed = random.Random(20261129), [], 0, 0  # type: ignore[var-annotated]
+    env = variables(tmp_path, STAND_IN_MS="15")
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    argv = [*PROGRAM, "--warm", "nightly", "-q"]
+    with (
+        (tmp_path / "stderr").open("w") as stderr,
+        child(argv, cwd=tmp_path, env=env, stderr=stderr, **pipes) as program,
+    ):
+        assert program.stdout is not None
+        assert any(line == "warm\n" for line in program.stdout)
+        killed = 0
+        while killed < KILLS:
+            spare = bool(before) and unfinished(before) == 0
+            code = attempt(program, None if spare else chance.uniform(0, 0.8))
+            assert code in (0, -signal.SIGKILL), (tmp_path / "stderr").read_text(encoding="utf-8")[-2000:]
+            after = entries(tmp_path)
+            assert set(stored(before)) <= set(stored(after)), "something stored is lost"
+            assert max(Counter((entry.run, entry.cell) for entry in after).values(), default=1) == 1
+            runs = Counter(entry.run for entry in after)
+            assert sum(count < CELLS for count in runs.values()) <= 1, (
+                "a run was begun before the last one was finished"
+            )
+            resumed += bool(before) and 0 < unfinished(before) < CELLS and len(after) > len(before)
+            killed += code == -signal.SIGKILL
+            ended += code == 0
+            if spare:
+                assert code == 0
+            before = after
+        assert attempt(program, None) == 0
+    assert resumed > 20
+    assert ended >= 2
+    assert set(Counter(entry.run for entry in entries(tmp_path)).values()) == {CELLS}
+    with open_archive(tmp_path / ".envcheck" / "history.sqlite", readonly=True) as archive:
+        assert archive.rows("PRAGMA integrity_check") == [("ok",)]
+        assert all(archive.evidence(entry.digest) for entry in before[:20])
+
+
+def attempt(program: subprocess.Popen[str], seconds: float | None) -> int:
+    """Start a night and kill it after so many seconds, or wait for its end; its exit code."""
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write("\n")
+    program.stdin.flush()
+    pid = int(program.stdout.readline())
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGKILL)  # a zombie at worst: its parent waits for the line to be read
+    return int(program.stdout.readline())
+
+
+def stored(found: list[Entry]) -> list[str]:
+    return [entry.digest for entry in found]
+
+
+def unfinished(found: list[Entry]) -> int:
+    """Cells that the newest run has not stored."""
+    newest = max(entry.run for entry in found)
+    return CELLS - len({entry.cell for entry in found if entry.run == newest})

@@ -82,6 +82,13 @@ def validate_conda(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """Every cell that this host can reach, stored, compared with the nights before; exit by regressions too."""
+    session.install("-e", ".[conda,video]", silent=True)
+    session.run("envcheck", "nightly", *session.posargs)
+
+
+@nox.session(default=False)
 def plan(session: nox.Session) -> None:
     """Show the expanded matrix: reachable, impossible, unreachable and excluded cells, each with its reason."""
     envcheck(session, "plan")

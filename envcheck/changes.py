@@ -18,7 +18,7 @@ from envcheck.causes import Symptom
 from envcheck.kept import Change, Entry
 from envcheck.lineages import Lineage, lineages
 from envcheck.model import Status, Timing, Verdict
-from envcheck.trend import Step, Value, steps, together, value_of
+from envcheck.trend import Step, Value, is_level, steps, together, value_of
 
 BY_SPEED = frozenset({Verdict.ACCELERATED, Verdict.SLOWER, Verdict.INCONCLUSIVE})
 SYMPTOMS = {
@@ -113,6 +113,8 @@ def verdict_kind(before: Entry, after: Entry) -> str:
 
 def speed_changes(entries: Sequence[Entry]) -> Iterator[Change]:
     """Steps of the speed-up."""
+    if is_level([value for one in entries if (value := speed_of(one))]):
+        return
     nights = nights_of(entries)
     found = steps([value for _, value in nights])
     begin = 0

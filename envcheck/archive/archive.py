@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from envcheck.archive.connecting import connect, connect_to_read, explained
 from envcheck.errors import EnvcheckError, UsageError
@@ -194,7 +194,9 @@ class Archive:
             for record, number, body in self.connection.execute(query, tuple(values)):
                 if number not in facts:
                     facts[number] = msgspec.json.decode(body, type=dict[str, str])
-                yield replace(decoder.decode(record), facts=facts[number])
+                entry = decoder.decode(record)
+                force_setattr(entry, "facts", facts[number])  # nobody else has seen it yet; a copy would take longer
+                yield entry
 
     # --- closing ------------------------------------------------------------------------------------------------
 

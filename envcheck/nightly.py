@@ -82,10 +82,11 @@ def nightly(asked: NightlyRequest, progress: Progress, engine: Engine | None = N
         name, resumed = begin(archive, key_of(job, reachable), asked.resume_s)
         until = None if asked.budget_s is None else begun + asked.budget_s
         run = Run(archive, name, job, until, engine or run_here)
-        left = work(run, reachable, progress)
-        again = measure_again(run, reachable, progress)
-        evidence = [archive.evidence(entry.digest) for entry in newest_of(archive, name)]
-        outcome = publish(target, evidence, progress)
+        with explained(run):
+            left = work(run, reachable, progress)
+            again = measure_again(run, reachable, progress)
+            evidence = [archive.evidence(entry.digest) for entry in newest_of(archive, name)]
+            outcome = publish(target, evidence, progress)
         night = night_of(run, outcome, resumed=resumed, again=again, left=left)
         archive.end_run(name, now().isoformat(timespec="seconds"))
     reached = {cell.id for cell in reachable}
@@ -186,12 +187,18 @@ def measure(run: Run, cells: Sequence[Cell], progress: Progress) -> None:
         last = time.monotonic()
         progress.tell(f"{evidence.cell.id}: {entry.verdict.value}")
 
+    run.engine(replace(run.job, cells=cells, observed=observed), progress)
+
+
+@contextmanager
+def explained(run: Run) -> Iterator[None]:
+    """An interrupt says what is stored."""
     try:
-        run.engine(replace(run.job, cells=cells, observed=observed), progress)
-    except InterruptedRunError as interrupted:
-        count = sum(1 for _ in run.archive.entries(run=run.name))
-        interrupted.remedy = f"{count} cells of this run are stored; the next `envcheck nightly` goes on with the rest."
-        raise
+        yield
+    except (KeyboardInterrupt, InterruptedRunError):
+        count = len(newest_of(run.archive, run.name))
+        remedy = f"Cells of this run that are stored: {count}. The next `envcheck nightly` goes on with the rest."
+        raise InterruptedRunError("interrupted", remedy=remedy) from None
 
 
 def measure_again(run: Run, cells: Sequence[Cell], progress: Progress) -> tuple[str, ...]:

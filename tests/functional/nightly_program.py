@@ -1,9 +1,10 @@
 """`envcheck` with an engine that takes milliseconds: python -m tests.functional.nightly_program nightly ...
 
-Everything else is real: the process, the archive, the locks, the results folder. Cells come out as the JSON file named
-by STAND_IN says, `{"cell": "verdict"}`, else as `accelerated`, from the evidence of tests/golden. Each takes
-STAND_IN_MS. A verdict may be a list, of which each measurement takes the next. With --warm ARGUMENTS the command is
-started in a process of its own for each line of standard input
+Everything else but the acceptance suite is real: the process, the archive, the locks, the results folder. Cells come
+out as the JSON file named by STAND_IN says, `{"cell": "verdict"}`, else as `accelerated`, from the evidence of
+tests/golden. Each takes STAND_IN_MS. A verdict may be a list, of which each measurement takes the next. With --warm
+ARGUMENTS the command is run once, and then for each line of standard input in a process of its own, without the seconds
+that imports and frames take: the process id is printed, and its exit status when it has ended.
 """
 
 from __future__ import annotations
@@ -53,8 +54,7 @@ def engine(job: local.Job, _progress: Progress) -> None:
 
 
 def warm(arguments: Sequence[str]) -> None:
-    """Run the command, then start it as often as asked; without the acceptance suite, which takes seconds."""
-    publishing.run_suite = lambda target: (False, "")
+    """Run the command, then start it as often as asked."""
     cli.run(arguments)
     sys.stdout.write("warm\n")
     sys.stdout.flush()
@@ -71,6 +71,7 @@ def warm(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    publishing.run_suite = lambda target: (False, "")
     nightly.run_here = engine  # type: ignore[assignment, attr-defined]
     workload.build_frames = functools.cache(workload.build_frames)
     if sys.argv[1] == "--warm":

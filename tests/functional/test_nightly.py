@@ -20,7 +20,7 @@ import pytest
 from envcheck.archive import open_archive
 from envcheck.kept import Entry
 from tests.children import child
-from tests.functional.conftest import environment
+from tests.functional.conftest import Command, environment
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "tests.functional.nightly_program")
@@ -156,6 +156,22 @@ def test_a_second_night_at_once_is_told_who_holds_the_machine(tmp_path: Path) ->
     assert f"process {first.pid}, since 20" in second.stderr
 
 
+def test_an_interrupt_says_what_is_stored_and_the_next_run_goes_on(nightly: Callable[..., Ran], tmp_path: Path) -> None:
+    slow = variables(tmp_path, STAND_IN_MS="400")
+    with child(
+        [*PROGRAM, "nightly", "--jobs", "1"], cwd=tmp_path, env=slow, stderr=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stderr is not None
+        assert any(": accelerated" in line for line in first.stderr)
+        first.send_signal(signal.SIGTERM)
+        rest = first.stderr.read()
+        assert first.wait(timeout=30) == 130
+    assert "Cells of this run that are stored: " in rest
+    kept = len(entries(tmp_path))
+    second = nightly()
+    assert (kept < 3, second.code, second.night["resumed"], len(entries(tmp_path))) == (True, 0, True, 3)
+
+
 # --- killed -----------------------------------------------------------------------------------------------------
 
 KILLS, CELLS = 100, 40
@@ -223,3 +239,22 @@ def unfinished(found: list[Entry]) -> int:
     """Cells that the newest run has not stored."""
     newest = max(entry.run for entry in found)
     return CELLS - len({entry.cell for entry in found if entry.run == newest})
+
+
+# --- on a real wheel --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.network
+@pytest.mark.timeout(900)
+def test_a_real_cell_is_stored_by_nightly_and_by_validate(envcheck: Command, matrix_of: Callable[..., Path]) -> None:
+    asked = ("--matrix", str(matrix_of("1.0.0")), "--no-preflight")
+    first = envcheck("nightly", "--json", *asked[:2])
+    night = json.loads(first.stdout)
+    (entry,) = night["entries"]
+    assert first.code == night["exit_code"] == 1
+    assert entry["seconds"] >= 0
+    folder = first.out.parent
+    assert envcheck("validate", *asked, "--history", ".envcheck/history.sqlite", cwd=folder).code == 1
+    found = json.loads(envcheck("history", "--json", entry["cell"], cwd=folder).stdout)
+    assert [one.get("run", "") for one in found["entries"]] == [night["run"], ""]
+    assert envcheck("diff", entry["cell"], entry["digest"][:12], cwd=folder).code == 0

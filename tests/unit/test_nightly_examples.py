@@ -42,9 +42,10 @@ def test_a_workflow_calls_commands_that_envcheck_has(name: str) -> None:
     assert {line.split()[0] for line in lines} >= {"nightly", "report"}
     for line in lines:
         command, *arguments = [word.replace("$BUDGET", "240") for word in shlex.split(line)]
-        found = envcheck.get_command(click.Context(envcheck), command)
+        context = click.Context(envcheck, info_name="envcheck", **envcheck.context_settings)
+        found = envcheck.get_command(context, command)
         assert found is not None
-        found.make_context(command, arguments)
+        found.make_context(command, arguments, parent=context)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

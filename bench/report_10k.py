@@ -23,6 +23,8 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
+from ledger import note
+
 from envcheck.kept import Change, Entry, Move
 from envcheck.model import Axes, Bench, Finding, Says, Speedup, Status, Timing, Verdict, Witness, cell_id
 from envcheck.report import badge, csv, html, json, junit, prometheus, readme, summary
@@ -228,6 +230,14 @@ def main() -> int:
     for name, value in figures.items():
         bar = f"  (bar {BARS[name]:g}{'' if value <= BARS[name] else ', MISSED'})" if name in BARS else ""
         print(f"{name:34} {value:9.3f}{bar}")
+        if name in BARS:
+            note(
+                f"report of {asked.cells:,} cells: {name}",
+                value,
+                "",
+                f"at most {BARS[name]:g}",
+                met=value <= BARS[name],
+            )
     return int(any(figures[name] > bar for name, bar in BARS.items() if name in figures))
 
 

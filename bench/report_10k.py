@@ -231,13 +231,8 @@ def main() -> int:
         bar = f"  (bar {BARS[name]:g}{'' if value <= BARS[name] else ', MISSED'})" if name in BARS else ""
         print(f"{name:34} {value:9.3f}{bar}")
         if name in BARS:
-            note(
-                f"report of {asked.cells:,} cells: {name}",
-                value,
-                "",
-                f"at most {BARS[name]:g}",
-                met=value <= BARS[name],
-            )
+            met = value <= BARS[name]
+            note(f"report of {asked.cells:,} cells: {name}", value, "", f"at most {BARS[name]:g}", met=met)
     return int(any(figures[name] > bar for name, bar in BARS.items() if name in figures))
 
 

@@ -111,7 +111,7 @@ def tests(session: nox.Session) -> None:
     """Run the project's own tests: unit, golden, functional ones on real MediaPipe wheels, and the fault corpus."""
     group(session, "test")
     # A file at a time to each of a few workers: files share what is dear, and much of a test is waiting.
-    words = ("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+    words = ("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
     session.run(*words, *session.posargs, env=BYTECODE)
 
 

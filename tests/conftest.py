@@ -46,20 +46,6 @@ def network_missing() -> str:
     return "ENVCHECK_OFFLINE is set; enable by unsetting it" if os.environ.get("ENVCHECK_OFFLINE") else ""
 
 
-DEAREST = (
-    "functional/test_check_image",
-    "faults/test_faults",
-    "functional/test_docker_backend",
-    "functional/test_verdicts",
-    "functional/test_bench",
-    "functional/test_impostors",
-    "functional/test_prune",
-    "functional/test_conda_backend",
-    "functional/test_forged_logs",
-    "functional/test_baseline",
-)
-"""Files that take minutes, the longest first."""
-
 NEEDS: dict[str, Callable[[], str]] = {
     "software_gl": software_gl_missing,
     "root": root_missing,
@@ -88,12 +74,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """And removes it when they are gone."""
     if not hasattr(config, "workerinput"):
         containers.end()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The dearest files come first, so that no worker is left with one of them when the others are done."""
-    rank = {name: number for number, name in enumerate(DEAREST)}
-    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.stem}", len(rank)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envcheck.plan import Backend, Plan, Step
+
+# Python before 3.13 fills these at the first question, without a lock. uv asks, and builds run in threads: all but one
+# of them would see them half filled.
+sysconfig.get_config_vars()
 
 LOG_LINES = 40
 """Last lines of a command's output that are kept."""

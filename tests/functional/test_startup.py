@@ -72,3 +72,11 @@ def test_a_doctor_loads_no_other_command_and_nothing_that_few_need(arguments: tu
 
     assert {name for name in loaded if name.startswith("envcheck.cli.")} == {"envcheck.cli.app", "envcheck.cli.doctor"}
     assert not {"statistics", "asyncio", "tempfile", "zipfile", "random", "hashlib", "importlib.resources"} & loaded
+
+
+def test_builds_in_threads_find_pythons_own_settings_filled() -> None:
+    """Python before 3.13 fills them without a lock, and uv's path was asked for in the middle of it."""
+    told = "import envcheck.engines.local, sysconfig; print(sysconfig._CONFIG_VARS is not None)"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.strip() == "True"

@@ -150,8 +150,8 @@ def test_a_full_disk_leaves_earlier_results_intact(envcheck: Command, tmp_path: 
     assert before.code == 1
     stored = (out / "results.json").read_bytes()
     script = (
-        'mount -t tmpfs -o size=64k tmpfs "$0/full" && cp -r "$0/out/." "$0/full/" '
-        '&& { head -c 60000 /dev/zero > "$0/full/ballast" 2>/dev/null || true; } && "$@"; code=$?; '
+        'mount -t tmpfs -o size=512k tmpfs "$0/full" && cp -r "$0/out/." "$0/full/" '
+        '&& { head -c 600000 /dev/zero > "$0/full/ballast" 2>/dev/null || true; } && "$@"; code=$?; '
         'cp "$0/full/results.json" "$0/after.json"; ls -A "$0/full" > "$0/listing"; exit $code'
     )
     (tmp_path / "full").mkdir()

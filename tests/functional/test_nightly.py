@@ -129,10 +129,10 @@ def test_the_text_says_what_changed_and_what_moved(nightly: Callable[..., Ran], 
 def test_a_budget_is_spent_on_the_stalest_and_what_did_not_fit_is_named(
     nightly: Callable[..., Ran], tmp_path: Path
 ) -> None:
-    assert nightly("--budget", "1").code == 3  # of a cell that never ran two minutes are expected
+    assert nightly("--budget", "1.9").code == 3  # of a cell that never ran two minutes are expected
     nightly("--select", CELL.format(1))
     nightly("--select", CELL.format(3))
-    short = nightly("--budget", "1")
+    short = nightly("--budget", "1.9")
     assert short.code == 0
     assert [entry["cell"] for entry in short.night["entries"]] == [CELL.format(1), CELL.format(3)]
     assert short.night["left"] == [CELL.format(2)]

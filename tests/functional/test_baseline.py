@@ -24,7 +24,7 @@ from envcheck.workload import build_frames, resolve_model
 from tests.functional.conftest import PythonWith
 from tests.golden import as_if_seen
 
-pytestmark = [pytest.mark.network]
+pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
 ACCELERATED = as_if_seen("accelerated")
 
 

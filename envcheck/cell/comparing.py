@@ -16,7 +16,7 @@ from envcheck.cell import surroundings
 from envcheck.cell.experiment import design, hopeless, measure, warm_up
 from envcheck.cell.stage import Stage
 from envcheck.cell.worker import Worker
-from envcheck.judge.baseline import fastest
+from envcheck.judge.baseline import fastest_of
 from envcheck.model import Gate, Repeat, Speedup, WorkerRun
 
 
@@ -54,7 +54,7 @@ def repeats(first: Mapping[str, object], stage: Stage) -> tuple[Repeat, ...]:
     """
     known = {name: first[name] for name in Repeat.__struct_fields__ if name in first}
     gate, done = stage.setting.gate, list[Repeat]()
-    found = speedup(Repeat(**known), gate)  # type: ignore[arg-type]
+    found = speedup(Repeat(**known), gate)  # type: ignore[arg-type] # fields of the evidence, by name
     going = stats.close(found, gate.min_speedup)
     while going and len(done) + 1 < gate.runs:
         done.append(repeat(stage, len(done) + 2))
@@ -65,8 +65,7 @@ def repeats(first: Mapping[str, object], stage: Stage) -> tuple[Repeat, ...]:
 
 def speedup(run: Repeat, gate: Gate) -> Speedup | None:
     """What this run alone shows."""
-    ways = [run.cpu.blocks, *([run.legacy.blocks] if run.legacy else [])]
-    return stats.speedup(ways[fastest(ways)], run.gpu.blocks, run.confidence_used or gate.confidence)
+    return stats.speedup(fastest_of(run), run.gpu.blocks, run.confidence_used or gate.confidence)
 
 
 def repeat(stage: Stage, number: int) -> Repeat:
@@ -77,7 +76,7 @@ def repeat(stage: Stage, number: int) -> Repeat:
     if cpu.load(material) and gpu.load(material) and warm_up((cpu, gpu), len(material.frames.frames)):
         facts = compare(cpu, gpu, stage)
     facts.pop("disturbance", None)
-    return Repeat(cpu=brief(cpu.stop()), gpu=brief(gpu.stop()), **facts)  # type: ignore[arg-type]
+    return Repeat(cpu=brief(cpu.stop()), gpu=brief(gpu.stop()), **facts)  # type: ignore[arg-type] # as above
 
 
 def brief(run: WorkerRun) -> WorkerRun:

@@ -11,7 +11,7 @@ from itertools import chain
 from statistics import median
 from typing import NamedTuple
 
-from envcheck.model import Block, Evidence, WorkerRun
+from envcheck.model import Block, Evidence, Repeat, WorkerRun
 
 FACES = 0.9
 """Of the frames in which FaceLandmarker finds a face, a way that counts finds at least this share: one that loses the
@@ -36,6 +36,12 @@ def baseline_of(evidence: Evidence) -> Baseline:
     if fastest((evidence.cpu.blocks, evidence.legacy.blocks)) == 0:
         return Baseline(evidence.cpu, tasks, evidence.legacy, solutions)
     return Baseline(evidence.legacy, solutions, evidence.cpu, tasks)
+
+
+def fastest_of(run: Repeat) -> tuple[Block, ...]:
+    """The blocks of the fastest way over the CPU in one run."""
+    ways = [run.cpu.blocks, *([run.legacy.blocks] if run.legacy else [])]
+    return ways[fastest(ways)]
 
 
 def fastest(ways: Sequence[Sequence[Block]]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from envcheck import stats
-from envcheck.judge.baseline import baseline_of, fastest
+from envcheck.judge.baseline import baseline_of, fastest_of
 from envcheck.model import Bench, Evidence, Identity, Repeat, Start, Unread, WorkerRun
 from envcheck.steady import steady_after
 
@@ -40,8 +40,7 @@ def of_all_runs(first: Bench, evidence: Evidence) -> Bench:
 
 def bench_of_repeat(again: Repeat, confidence: float) -> Bench | None:
     """What one further run measured, against the way over the CPU that was the fastest in it."""
-    ways = [again.cpu.blocks, *([again.legacy.blocks] if again.legacy else [])]
-    return stats.bench(ways[fastest(ways)], again.gpu.blocks, again.confidence_used or confidence)
+    return stats.bench(fastest_of(again), again.gpu.blocks, again.confidence_used or confidence)
 
 
 def start_of(run: WorkerRun) -> Start | None:

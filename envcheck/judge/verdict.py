@@ -116,8 +116,8 @@ def from_repeats(evidence: Evidence) -> Answer | None:
                 return Verdict.CRASHED, f"in run {number} {death_of(worker)}"
             if worker.outcome != "ran":
                 return Verdict.CONTRADICTORY, f"run 1 worked, run {number} did not: {worker.outcome}, {brief(worker)}"
-            if muddled := same_worker(again.cpu, again.gpu):
-                return Verdict.CONTRADICTORY, f"in run {number} {muddled}"
+        if muddled := same_worker(again.cpu, again.gpu):
+            return Verdict.CONTRADICTORY, f"in run {number} {muddled}"
     return None
 
 

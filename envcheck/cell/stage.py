@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,18 +30,10 @@ class Start(Protocol):
         ...
 
 
-class Say(Protocol):
-    """Takes one line of progress."""
-
-    def __call__(self, label: str, /) -> None:
-        """Show it."""
-        ...
-
-
 @dataclass(frozen=True)
 class Stage:
     """What the workers of one cell are driven with."""
 
     setting: Setting
-    progress: Say
+    progress: Callable[[str], None]
     start: Start

@@ -82,6 +82,16 @@ out_option = click.option(
 deadline_option = click.option(
     "--deadline", type=float, default=120.0, metavar="SECONDS", help="Seconds a worker may take for one answer."
 )
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Environments built at once; 0 means as many as there are cores.",
+)
+relock_option = click.option(
+    "--relock", is_flag=True, help="Resolve dependencies anew instead of using the kept locks."
+)
 suite_option = click.option(
     "--suite",
     type=PATH,

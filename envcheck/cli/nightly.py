@@ -14,12 +14,14 @@ from envcheck.cli.app import (
     command,
     deadline_option,
     input_option,
+    jobs_option,
     matrix_option,
     min_speedup_option,
     model_option,
     out_option,
     positive,
     quiet_option,
+    relock_option,
     select_option,
     show_results,
     suite_option,
@@ -49,16 +51,10 @@ from envcheck.cli.app import (
     metavar="HOURS",
     help="Go on with a run that was cut off, if it began within so many hours.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Environments built at once; 0 means as many as there are cores.",
-)
+@jobs_option
 @deadline_option
 @suite_option
-@click.option("--relock", is_flag=True, help="Resolve dependencies anew instead of using the kept locks.")
+@relock_option
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 @quiet_option
 def nightly(

@@ -12,6 +12,7 @@ from envcheck.cli.app import (
     command,
     deadline_option,
     input_option,
+    jobs_option,
     keep_option,
     matrix_option,
     min_speedup_option,
@@ -19,6 +20,7 @@ from envcheck.cli.app import (
     out_option,
     positive,
     quiet_option,
+    relock_option,
     results_json_option,
     select_option,
     show_results,
@@ -41,17 +43,11 @@ from envcheck.errors import MET
 @input_option
 @out_option
 @keep_option
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Environments built at once; 0 means as many as there are cores.",
-)
+@jobs_option
 @deadline_option
 @suite_option
 @click.option("--no-preflight", is_flag=True, help="Run even cells predicted impossible.")
-@click.option("--relock", is_flag=True, help="Resolve dependencies anew instead of using the kept locks.")
+@relock_option
 @click.option("--dry-run", is_flag=True, help="Print what would be built and run, and stop.")
 @results_json_option
 @quiet_option

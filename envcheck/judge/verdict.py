@@ -26,7 +26,7 @@ from envcheck.judge import motion, parity
 from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
-from envcheck.model import Bench, Evidence, Judgement, Says, Verdict, Witness, WorkerRun
+from envcheck.model import Bench, Evidence, Judgement, Repeat, Says, Verdict, Witness, WorkerRun
 
 Answer = tuple[Verdict, str]
 
@@ -249,11 +249,14 @@ def from_motion(evidence: Evidence) -> Answer | None:
 
 
 def from_faces(evidence: Evidence) -> Answer | None:
-    """Whether the timed frames are the same work: a side that finds no face skips the landmark model."""
-    both = {block.pair for block in evidence.cpu.blocks} & {block.pair for block in evidence.gpu.blocks}
-    cpu, gpu = (
-        sum(block.faces for block in worker.blocks if block.pair in both) for worker in (evidence.cpu, evidence.gpu)
-    )
+    """Whether the timed frames of every run are the same work."""
+    return next(filter(None, map(from_faces_of, evidence.every_run)), None)
+
+
+def from_faces_of(run: Repeat) -> Answer | None:
+    """Whether one run's timed frames are: a side that finds no face skips the landmark model."""
+    both = {block.pair for block in run.cpu.blocks} & {block.pair for block in run.gpu.blocks}
+    cpu, gpu = (sum(block.faces for block in worker.blocks if block.pair in both) for worker in (run.cpu, run.gpu))
     if both and not max(cpu, gpu):
         return Verdict.UNKNOWN, "no face was found in the timed frames, so the landmark model was not timed"
     if abs(cpu - gpu) <= MAX_FACES_LOST * max(cpu, gpu):

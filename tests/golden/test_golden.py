@@ -523,12 +523,20 @@ def again(speedup: float, **gpu_facts: object) -> Change:
     return change
 
 
+def blind(evidence: Evidence) -> Evidence:
+    """The second run's GPU finds no face, and is fast for nothing."""
+    (second,) = evidence.repeats
+    blocks = tuple(replace(block, faces=0) for block in second.gpu.blocks)
+    return replace(evidence, repeats=(replace(second, gpu=replace(second.gpu, blocks=blocks)),))
+
+
 SECOND_RUN: dict[str, tuple[Change, Verdict]] = {
     "as fast": (again(5.0), Verdict.ACCELERATED),
     "not faster": (again(0.9), Verdict.INCONCLUSIVE),
     "died": (again(5.0, outcome="died", exit="SIGSEGV"), Verdict.CRASHED),
     "refused": (again(5.0, outcome="refused", error="no EGL"), Verdict.CONTRADICTORY),
     "not timed": (again(5.0, blocks=()), Verdict.UNKNOWN),
+    "without a face": (lambda one: blind(again(5.0)(one)), Verdict.WRONG),
     "the same process for both": (again(5.0, pid=901), Verdict.CONTRADICTORY),
     "not needed, because the first is far above": (
         lambda one: replace(one, gate=replace(one.gate, runs=2)),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _RETRY_S = 0.05
 _PATIENCE_S = 3600.0
+_NAME_BYTES = 8
+_WORKSPACE = "[0-9a-f]" * 2 * _NAME_BYTES
 
 
 @contextmanager
@@ -83,7 +85,7 @@ def workspace(parent: Path) -> Iterator[Path]:
 def _reserve(parent: Path) -> tuple[int, Path, Path]:
     """A held lock and the folder it stands for; a sweeper may snatch a lock between its creation and its holding."""
     while True:
-        lock = parent / f"{secrets.token_hex(8)}.lock"
+        lock = parent / f"{secrets.token_hex(_NAME_BYTES)}.lock"
         descriptor = _open(lock)
         if _lock(descriptor) and lock.exists():
             return descriptor, lock, lock.with_suffix("")
@@ -91,7 +93,13 @@ def _reserve(parent: Path) -> tuple[int, Path, Path]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove the workspaces of processes that are gone."""
+    """Remove the workspaces of processes that are gone.
+
+    One without its lock was removed already, and made again by an orphaned child of its process.
+    """
+    for folder in parent.glob(_WORKSPACE):
+        if not folder.with_suffix(".lock").exists():
+            shutil.rmtree(folder, ignore_errors=True)
     for lock in parent.glob("*.lock"):
         with suppress(FileNotFoundError):  # another sweeper was faster
             descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)

@@ -68,6 +68,17 @@ def test_a_workspace_is_gone_at_the_end_even_after_an_error(tmp_path: Path) -> N
     assert list((tmp_path / "staging").iterdir()) == []
 
 
+def test_a_workspace_that_an_orphan_made_again_is_swept(tmp_path: Path) -> None:
+    """An installer whose envcheck was killed makes its folders anew, after they and their lock were removed."""
+    (tmp_path / "0123456789abcdef" / "bin").mkdir(parents=True)
+    (tmp_path / "a-users-folder").mkdir()
+
+    with cache.workspace(tmp_path):
+        pass
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a-users-folder"]
+
+
 def test_many_workspaces_at_once_do_not_sweep_each_other(tmp_path: Path) -> None:
     def use(number: int) -> bool:
         with cache.workspace(tmp_path) as work:

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 from envcheck.errors import EnvcheckError, InterruptedRunError
 from envcheck.outcomes import Closed, Completed, Exit, TimedOut, TooLong, reason_of
 from envcheck.pipes import Capture, Inbox, LineLog, Lines, Pump
+from envcheck.waking import waking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -171,12 +172,13 @@ def interruptible() -> Iterator[None]:
         yield
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, _interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with waking(numbers, stopped):
+        before = {number: signal.signal(number, _interrupt) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -17,6 +17,7 @@ import pytest
 from envcheck import process
 from envcheck.errors import InterruptedRunError
 from envcheck.process import Closed, Conversation, Exit, TimedOut, TooLong, run
+from tests.children import child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -369,6 +370,37 @@ def test_a_signal_ends_us_and_all_our_children(number: signal.Signals) -> None:
         assert ours.wait(10) == 130
     assert all(gone_soon(child.pid) for child in children)
     assert worker in {child.pid for child in children}
+
+
+ELSEWHERE = """
+import signal, sys, threading
+from envcheck import process
+child = "import time; time.sleep(60)"
+def work():
+    process.run([sys.executable, "-I", "-c", child], deadline_s=60)
+def receive():
+    print("up", flush=True)
+    sys.stdin.readline()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    threading.Event().wait()
+for target in (work, receive):
+    threading.Thread(target=target, daemon=True).start()
+with process.interruptible():
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+def test_a_signal_that_another_thread_receives_wakes_the_main_thread() -> None:
+    """Linux 6.18 gave a process's SIGTERM to its idle threads in half of all runs; validate went on waiting."""
+    with child([sys.executable, "-c", ELSEWHERE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ours:
+        assert ours.stdout is not None
+        assert ours.stdout.readline() == b"up\n"
+        ours.communicate(b"now\n", timeout=10)
+
+        assert ours.returncode == 130
 
 
 def test_an_ordinary_end_of_the_interpreter_kills_a_forgotten_child() -> None:

@@ -18,6 +18,7 @@ from envcheck.cell.window import MOST, WINDOW_MS, Sample, Windows
 from envcheck.cell.worker import Worker
 from envcheck.judge.baseline import fastest
 from envcheck.judge.parity import INDICES
+from envcheck.judge.witnesses import libraries
 from envcheck.model import Block, Gate, GpuSample, Landmarks, Says, Unread
 from envcheck.probes import nativelog, renderer
 from envcheck.steady import steady_after
@@ -38,6 +39,7 @@ BLOCK_FRAMES = (2, 60)
 """Fewest and most frames of a block; one is enough where no speed-up can change the verdict."""
 ALONE_BLOCKS, ALONE_MS = 5, 1000.0
 """Blocks of a worker that is timed alone, and about how long all of them take."""
+NOT_LOOKED = Unread(reason="its libraries were not looked at yet")
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,20 @@ def frames_within(budget_ms: float, frame_ms: float, fewest: int = BLOCK_FRAMES[
 
 
 def hopeless(gpu: Worker) -> bool:
-    """True where the GPU worker's own log already names a software rasteriser, or calculators on the CPU alone."""
+    """True where what the GPU worker has shown so far names the CPU or a software rasteriser.
+
+    Its log names the rasteriser, or calculators on the CPU alone; or it has no word of GL, and no GL driver is mapped.
+    """
     log = gpu.conversation.stderr_lines().lines
     names, line = nativelog.calculators(log), nativelog.gl_line(log)
-    on_cpu = bool(names) and not any(name.startswith("Gl") for name in names)
-    return on_cpu or (line is not None and renderer.classify(line.renderer, line.version) is Says.SOFTWARE)
+    if line is not None:
+        return renderer.classify(line.renderer, line.version) is Says.SOFTWARE or (bool(names) and on_cpu(names))
+    return on_cpu(names) if names else libraries.sign_of(gpu.seen.get("libraries", NOT_LOOKED))[0] is Says.CPU
+
+
+def on_cpu(calculators: Sequence[str]) -> bool:
+    """True where none of the calculators works with GL."""
+    return not any(name.startswith("Gl") for name in calculators)
 
 
 def measure(

@@ -131,6 +131,32 @@ def test_warm_up_beside_a_rasteriser_is_short() -> None:
     assert len(gpu.landmarks) == experiment.HOPELESS_FRAMES
 
 
+@pytest.mark.parametrize(
+    ("log", "libraries", "expected"),
+    [
+        ((RASTERISER,), ("/usr/lib/libEGL_nvidia.so.0",), True),
+        ((), ("/usr/lib/libc.so.6", "/site-packages/mediapipe/libmediapipe.so"), True),
+        ((), ("/usr/lib/libEGL_nvidia.so.0", "/usr/lib/libnvidia-eglcore.so.560.35.03"), False),
+        ((), ("/usr/lib/libEGL_nvidia.so.0",), False),
+        ((), ("/usr/lib/dri/iris_dri.so",), False),
+        ((), (), True),
+        ((), Unread(reason="denied"), False),
+        ((), None, False),
+    ],
+    ids=["rasteriser", "no GL", "NVIDIA", "half of NVIDIA", "another GPU", "none at all", "unreadable", "not looked"],
+)
+def test_only_what_shows_no_gl_or_a_rasteriser_is_hopeless(
+    log: tuple[str, ...], libraries: tuple[str, ...] | Unread | None, expected: bool
+) -> None:
+    """A worker that silently works on the CPU is not timed for a minute; one that may be on a GPU is."""
+    gpu = played("GPU")
+    gpu.started = cast("Any", Silent(*log))
+    if libraries is not None:
+        gpu.seen["libraries"] = libraries
+
+    assert hopeless(gpu) is expected
+
+
 def test_a_worker_that_fails_ends_the_warm_up() -> None:
     assert not warm_up((played("CPU"), played("GPU", life=2)), ROUTINE)
 

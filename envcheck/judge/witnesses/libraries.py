@@ -8,6 +8,7 @@ be the kernel module's, and descriptors and NVML are other origins.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from envcheck.judge.witnesses.common import MAPS, contrasted, module_versions, names_of, of_another_driver
 from envcheck.model import Evidence, Says, Unread, Witness, WorkerRun
@@ -42,17 +43,22 @@ def testify(evidence: Evidence) -> Witness:
 
 def sign(worker: WorkerRun) -> tuple[Says, str]:
     """What the libraries of one worker speak for, and the telling ones among them."""
-    if isinstance(worker.libraries, Unread):
-        return Says.CANNOT_KNOW, worker.libraries.reason
-    nvidia = [path for path in worker.libraries if NVIDIA_FRONT.search(path) or NVIDIA_GL.search(path)]
-    mesa = [path for path in worker.libraries if MESA_GL.search(path)]
+    return sign_of(worker.libraries)
+
+
+def sign_of(mapped: Sequence[str] | Unread) -> tuple[Says, str]:
+    """What the libraries that a process has mapped speak for, and the telling ones among them."""
+    if isinstance(mapped, Unread):
+        return Says.CANNOT_KNOW, mapped.reason
+    nvidia = [path for path in mapped if NVIDIA_FRONT.search(path) or NVIDIA_GL.search(path)]
+    mesa = [path for path in mapped if MESA_GL.search(path)]
     if any(NVIDIA_GL.search(path) for path in nvidia) and any(NVIDIA_FRONT.search(path) for path in nvidia):
         drivers = [path for path in mesa if MESA_DRIVER.search(path)]
         if drivers:
             return Says.NOTHING, f"{names_of(nvidia)}, and a driver of Mesa's in use: {names_of(drivers)}"
         return Says.HARDWARE, names_of(nvidia)
     if mesa:
-        software = any(SOFTWARE_GL.search(path) for path in worker.libraries)
+        software = any(SOFTWARE_GL.search(path) for path in mapped)
         return (Says.SOFTWARE if software else Says.OTHER_GPU), names_of(mesa)
     if nvidia:
         return Says.NOTHING, f"{names_of(nvidia)} without the other half of NVIDIA's GL"

@@ -193,7 +193,7 @@ class Terminal:
 
     def screen(self) -> str:
         """What stands there."""
-        return self.tmux("capture-pane", "-p", "-S", "-200")
+        return self.tmux("capture-pane", "-p", "-J", "-S", "-200")
 
     def until(self, *words: str, seconds: float = 60) -> str:
         """Wait until all words stand there, in this order."""

@@ -218,10 +218,7 @@ def measure_again(run: Run, cells: Sequence[Cell], progress: Progress) -> tuple[
 
 def newest_of(archive: Archive, run: str) -> list[Entry]:
     """The last entry of each cell of a run, in the order in which they were measured first."""
-    last: dict[str, Entry] = {}
-    for entry in sorted(archive.entries(run=run), key=lambda one: one.recorded_at):
-        last[entry.cell] = entry
-    return list(last.values())
+    return list({entry.cell: entry for entry in archive.of_run(run)}.values())
 
 
 def night_of(run: Run, outcome: Outcome, *, resumed: bool, again: Sequence[str], left: Sequence[str]) -> Night:

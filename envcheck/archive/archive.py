@@ -146,6 +146,10 @@ class Archive:
         where = f" WHERE {' AND '.join(given)}" if given else ""
         return self.decoded(f"{ENTRIES}{where} {ORDER}", tuple(given.values()))
 
+    def of_run(self, run: str) -> Iterator[Entry]:
+        """Entries of a run in the order in which they were stored, whatever the clock did meanwhile."""
+        return self.decoded(f"{ENTRIES} WHERE run = ? ORDER BY entry.id", (run,))
+
     def latest(self) -> Iterator[Entry]:
         """The newest entry of each cell on each host."""
         return self.decoded(NEWEST)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,8 @@ def attempt(program: subprocess.Popen[str], seconds: float | None) -> int:
     pid = int(program.stdout.readline())
     if seconds is not None:
         time.sleep(seconds)
-        os.kill(pid, signal.SIGKILL)  # a zombie at worst: its parent waits for the line to be read
+        with suppress(ProcessLookupError):  # it has ended already
+            os.kill(pid, signal.SIGKILL)
     return int(program.stdout.readline())
 
 

@@ -78,6 +78,15 @@ def test_entries_are_asked_for_by_cell_host_and_time(archive: Archive) -> None:
     ]  # fmt: skip
 
 
+def test_entries_of_a_run_come_as_they_were_stored_though_the_clock_went_back(archive: Archive) -> None:
+    for number in (2, 3, 1):
+        seen = evidence(number)
+        archive.add(replace(entry(seen, cell=f"cell {number}"), run="a run"), seen)
+
+    assert [one.cell for one in archive.of_run("a run")] == ["cell 2", "cell 3", "cell 1"]
+    assert list(archive.of_run("another run")) == []
+
+
 def test_another_content_for_the_same_cell_host_and_time_is_a_clash(archive: Archive) -> None:
     seen = evidence()
     other = replace(seen, composed="changed by hand")

@@ -112,7 +112,8 @@ class Worker:
             say="creating",
             import_s=import_s,
             python=sys.version.split()[0],
-            mediapipe=version_of("mediapipe"),
+            # What an upgrade that broke off has left behind names another version than the code that is imported.
+            mediapipe=getattr(mediapipe, "__version__", None) or version_of("mediapipe"),
             numpy=numpy.__version__,
             members=members,
             delegate_value=members.get(request["delegate"]),

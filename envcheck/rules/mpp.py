@@ -90,6 +90,17 @@ def another_cell(case: Case) -> str | None:
     return namesake.another_cell(case.evidence) or None if case.judgement.verdict is Verdict.BROKEN else None
 
 
+def named_again(case: Case) -> str:
+    """How an environment comes to be what its records say: ours is built anew, a user's is installed over."""
+    build, ran = case.evidence.build, case.evidence.cpu.mediapipe
+    if build is None or build.outcome != "existing" or case.evidence.image is not None or not ran:
+        return ""
+    return (
+        f"python -m pip uninstall -y mediapipe    # as often as it finds one\n"
+        f"python -m pip install --force-reinstall mediapipe=={ran}    # or the version that you want"
+    )
+
+
 BUILD = (
     Rule(
         code="MPP406",
@@ -190,8 +201,10 @@ RUN = (
         title="the environment is not the one that the cell names",
         see=another_cell,
         because="A cell stands for its versions. What was measured is another cell, so it says nothing of this one: "
-        "somebody changed a kept environment, an image was pushed again under its tag, or evidence was put together.",
+        "somebody changed a kept environment, an upgrade that broke off left the old version's record, an image was "
+        "pushed again under its tag, or evidence was put together.",
         remedy="envcheck prune --yes    # kept environments and images go; the next run builds them anew",
+        fix=named_again,
         url="https://packaging.python.org/en/latest/specifications/recording-installed-packages/",
     ),
     Rule(

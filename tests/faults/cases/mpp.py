@@ -118,6 +118,20 @@ CASES = (
         verdict="broken",
     ),
     Case(
+        id="mpp-record-of-another-version",
+        family="MPP",
+        symptom="pip says that I have 0.10.35, and it behaves like 1.2.2",
+        cause="an upgrade that broke off left the record of the old version with the code of the new one",
+        world=PLAIN.having(
+            hidden=("{site}/mediapipe-*.dist-info",),
+            files=distribution("mediapipe", "0.10.35", requires="numpy"),
+        ),
+        code="MPP419",
+        twin=REFUSED,
+        command=CHECK,
+        verdict="broken",
+    ),
+    Case(
         id="mpp-no-wheel-for-python",
         family="MPP",
         symptom="No matching distribution found for mediapipe==0.10.21",

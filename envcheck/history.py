@@ -16,6 +16,7 @@ from envcheck.errors import NothingSelectedError, UsageError
 from envcheck.kept import Difference, Entry, History, Ratios
 from envcheck.likeness import Change as Measured
 from envcheck.likeness import Unlike, compare
+from envcheck.model import Evidence
 
 SHORTEST_DIGEST = 6
 WHAT_TO_NAME = "Name a cell, the beginning of a digest (`envcheck history` lists both), or an evidence file."
@@ -47,6 +48,18 @@ def forget(path: Path, newest: int, days: float, *, cell: str | None = None, yes
         removed = archive.remove([one.digest for one in gone]) if yes else 0
     digests = tuple(one.digest for one in gone)
     return History(archive=str(path), cell=cell, entries=tuple(gone), changes=(), going=digests, removed=removed)
+
+
+def evidence_named(path: Path, digest: str) -> Evidence:
+    """The evidence whose digest begins so. Raises UsageError where not exactly one does."""
+    with open_archive(path, readonly=True) as archive:
+        entry = archive.entry(digest) if len(digest) >= SHORTEST_DIGEST else None
+        if entry is None:
+            raise UsageError(
+                f"{digest!r} is not the beginning of exactly one digest in {path}",
+                remedy=f"At least {SHORTEST_DIGEST} of its characters; `envcheck history CELL` lists digests.",
+            )
+        return archive.evidence(entry.digest)
 
 
 # --- two entries ------------------------------------------------------------------------------------------------

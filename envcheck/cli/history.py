@@ -23,6 +23,12 @@ from envcheck.errors import MET
 )
 @click.option("--keep-days", type=float, metavar="DAYS", help="and all but what is so many days old at most.")
 @click.option("--yes", is_flag=True, help="Remove what --keep and --keep-days list. Without it nothing is.")
+@click.option(
+    "--evidence",
+    "digest",
+    metavar="DIGEST",
+    help="Print the evidence of one entry, by the beginning of its digest; `envcheck replay` judges such a file again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def history(
     cell: str | None,
@@ -32,6 +38,7 @@ def history(
     keep: int | None,
     keep_days: float | None,
     yes: bool,
+    digest: str | None,
     as_json: bool,
 ) -> int:
     """Show a cell's history: verdicts, speed-ups, what changed and which fact moved just then.
@@ -42,9 +49,13 @@ def history(
     from datetime import datetime, timezone
 
     from envcheck import history as archived
+    from envcheck import store
     from envcheck.errors import UsageError
     from envcheck.report import history as report
 
+    if digest is not None:
+        write([store.encode_evidence(archived.evidence_named(archive, digest))])
+        return MET
     if (keep is None) != (keep_days is None):
         raise UsageError("--keep and --keep-days belong together", remedy="Such as: --keep 30 --keep-days 90")
     if keep is not None and keep_days is not None:

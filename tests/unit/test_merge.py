@@ -12,7 +12,7 @@ from envcheck import store
 from envcheck.archive import open_archive
 from envcheck.conclude import conclude
 from envcheck.errors import NothingSelectedError, UsageError
-from envcheck.history import difference, forget, history
+from envcheck.history import difference, evidence_named, forget, history
 from envcheck.merge import merge
 from envcheck.model import Evidence, Verdict
 from envcheck.prune import check_folder
@@ -139,6 +139,15 @@ def test_an_archive_in_the_cache_would_be_refused_by_prune_and_not_removed(tmp_p
 
 
 # --- asking -----------------------------------------------------------------------------------------------------
+
+
+def test_the_evidence_of_an_entry_comes_by_the_beginning_of_its_digest(folder: Path, archive: Path) -> None:
+    merge([folder], archive)
+    for entry in history(archive).entries:
+        assert evidence_named(archive, entry.digest[:12]).cell.id == entry.cell
+    for nobodys in ("", "abc", "0" * 12, "../evidence"):
+        with pytest.raises(UsageError, match="exactly one digest"):
+            evidence_named(archive, nobodys)
 
 
 def test_history_shows_a_cell_or_the_newest_of_all(folder: Path, archive: Path) -> None:

@@ -17,7 +17,7 @@ async function cellView(all, cell) {
 }
 
 function aboutOf(all, cell) {
-  const evidence = cell.link ? link(cell.link, cell.link) : cell.digest ? el("code", {}, cell.digest) : "";
+  const evidence = cell.link ? link(cell.link, cell.link) : cell.digest ? remedy(`envcheck history --evidence ${cell.digest}`) : "";
   const rows = [["Host", cell.host || "none yet"], ...all.axes.filter((axis) => cell.axes[axis]).map((axis) => [named(axis), cell.axes[axis]]),
     ["Seen", cell.judged ? (cell.at === null ? cell.recorded : `${minute(cell.at)} (${age(cell.at, cell.now)})`) : ""], ["Evidence", evidence]];
   return el("dl", { class: "facts" }, rows.filter(([, value]) => value !== "").map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));

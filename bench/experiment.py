@@ -20,9 +20,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import uv
@@ -105,7 +106,7 @@ def main() -> int:
         print(f"budget {gate.max_seconds:g} s, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         for kind in options.kinds:
             for name, runs in (("faster", 2), ("slower", 2)) if kind == "clear" else ((kind, options.runs),):
-                met &= told(name, [run(python, material, name, gate) for _ in range(runs)])
+                met &= told(name, series(partial(run, python, material, name, gate), f"{name} of {runs}", runs))
     return int(not met)
 
 
@@ -175,6 +176,20 @@ def run(python: str, material: Material, kind: str, gate: Gate) -> Run:
     if found is None:
         raise SystemExit("too few pairs for an interval")
     return Run(outcome(found.ci95, gate.min_speedup), found.estimate, seconds, fixed_s)
+
+
+def series(once: Callable[[], Run], name: str, runs: int) -> list[Run]:
+    """So many runs, each told as it ends; Ctrl-C ends them and keeps what was measured."""
+    done: list[Run] = []
+    with suppress(KeyboardInterrupt):
+        for number in range(1, runs + 1):
+            done.append(once())
+            last = done[-1]
+            words = f"{number} {name}: {last.outcome}, {last.estimate:.3f}, {last.seconds:.1f} s"
+            print(words, file=sys.stderr, flush=True)
+    if not done:
+        raise SystemExit("interrupted before anything was measured")
+    return done
 
 
 def outcome(interval: tuple[float, float], threshold: float) -> str:

@@ -9,19 +9,19 @@ from msgspec.structs import replace
 from envcheck.errors import NothingSelectedError
 from envcheck.gate import is_met, summarise
 from envcheck.judge import judge
-from envcheck.model import CellResult, Evidence, Expectation, Results, Verdict
+from envcheck.model import CellResult, Evidence, Expectation, Results, Shard, Verdict
 from envcheck.rules import findings
 from envcheck.store import evidence_path
 
 
-def conclude(evidence: Sequence[Evidence]) -> Results:
+def conclude(evidence: Sequence[Evidence], shard: Shard | None = None) -> Results:
     """The results of some evidence, in its order. No evidence is an error, never a pass."""
     if not evidence:
         raise NothingSelectedError(
             "there is no evidence to judge", remedy="Name a folder that `envcheck validate --out` wrote."
         )
     cells = tuple(conclude_cell(one) for one in evidence)
-    return Results(host=evidence[0].host, cells=cells, summary=summarise(cells))
+    return Results(host=evidence[0].host, cells=cells, summary=summarise(cells), shard=shard)
 
 
 def conclude_cell(evidence: Evidence) -> CellResult:

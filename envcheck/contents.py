@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -16,8 +17,9 @@ from envcheck.conclude import conclude, conclude_cell
 from envcheck.entries import entry_of
 from envcheck.errors import UsageError
 from envcheck.kept import Change, Entry
-from envcheck.model import CellResult, Evidence, Finding, Results, Status
+from envcheck.model import CellResult, Evidence, Finding, Results, Shard, Status
 from envcheck.pages import PAGES
+from envcheck.report import part
 from envcheck.report.dossier import Dossier, dossier_of
 from envcheck.report.html import Contents
 from envcheck.report.table import STALE_DAYS, Slot, newest, seconds_of, tabulate
@@ -35,6 +37,8 @@ class Material:
     changes: Sequence[Change] = ()
     dossiers: Mapping[str, Dossier] = field(default_factory=dict)
     links: Mapping[str, Path] = field(default_factory=dict)
+    shard: Shard | None = None
+    """The part that a results folder holds, where it is not the whole."""
 
 
 # --- a results folder -------------------------------------------------------------------------------------------
@@ -43,7 +47,7 @@ class Material:
 def of_folder(out: Path) -> Material:
     """What a results folder holds. Raises UsageError where it holds none."""
     evidence = store.load_evidence(out)
-    return of_results(conclude(evidence), evidence, out)
+    return of_results(conclude(evidence, store.shard_in(out)), evidence, out)
 
 
 def of_results(results: Results, evidence: Sequence[Evidence], out: Path = Path()) -> Material:
@@ -54,7 +58,7 @@ def of_results(results: Results, evidence: Sequence[Evidence], out: Path = Path(
         entries.append(entry)
         dossiers[entry.digest] = dossier_of(result, one)
         links[entry.digest] = out / store.evidence_path(one.cell.id)
-    return Material(tuple(entries), (), dossiers, links)
+    return Material(tuple(entries), (), dossiers, links, results.shard)
 
 
 def dated(evidence: Evidence, result: CellResult) -> Entry:
@@ -92,12 +96,14 @@ def dossiers_of(archive: Archive, entries: Iterable[Entry], most: int) -> dict[s
 def together(archived: Material, folder: Material) -> Material:
     """An archive and the results of a run, which it may hold already."""
     known = {entry.digest for entry in archived.entries}
+    more = {entry.cell for entry in archived.entries} - {entry.cell for entry in folder.entries}
     fresh = tuple(entry for entry in folder.entries if entry.digest not in known)
     return Material(
         (*archived.entries, *fresh),
         archived.changes,
         {**archived.dossiers, **folder.dossiers},
         {**archived.links, **folder.links},
+        None if more else folder.shard,
     )
 
 
@@ -116,7 +122,8 @@ def contents_of(
     moment = at or max((moment_of(entry) for entry in material.entries), default=EPOCH)
     where = {digest: path.as_posix() for digest, path in material.links.items()} if links is None else links
     table = tabulate(material.entries, slots, at=moment, stale_days=stale_days, links=where)
-    return Contents(table, material.entries, material.changes, material.dossiers, causes())
+    shown = Contents(table, material.entries, material.changes, material.dossiers, causes())
+    return shown if material.shard is None else dataclasses.replace(shown, part=part.told(material.shard))
 
 
 def moment_of(entry: Entry) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envcheck import backends, compat
+from envcheck.division import portion_of
 from envcheck.engines.local import host_here, to_be_run
 from envcheck.model import Cell, Host
 from envcheck.plan import Backend, render
@@ -16,9 +17,11 @@ THE_LOCK = "(the lock that resolving leaves)"
 def describe(request: Request) -> Iterator[str]:
     """The plan of every selected cell, and what is run in its environment."""
     asked = read_matrix(request.matrix)
-    cells = selected(asked, request.choice, request.expect)
+    cells, shard = portion_of(selected(asked, request.choice, request.expect), request.portion, request.env)
     host = host_here(request.env)
     known = backends.configured(asked.backends, host, request.env)
+    if shard is not None:
+        yield f"# {shard}\n"
     for cell in cells:
         yield "".join(cell_plan(cell, host, request, known[cell.axes.backend]))
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envcheck import store
-from envcheck.archive import Archive, open_archive
+from envcheck.archive import Archive, is_archive, open_archive
 from envcheck.entries import entry_of
 from envcheck.errors import EnvcheckError, NothingSelectedError, UsageError
 from envcheck.kept import Conflict, Entry, Merged, Refused
 from envcheck.model import CellResult, Evidence, Results
 
-MAGIC = b"SQLite format 3\0"
 EMPTY = "Name folders that `envcheck validate --out` wrote, folders of evidence, or archives."
 
 
@@ -110,15 +109,6 @@ def read(source: Path, refused: list[Refused]) -> Iterator[Found]:
             refused.append(Refused(str(folder), error.message))
             continue
         yield from from_files(files, told, refused)
-
-
-def is_archive(source: Path) -> bool:
-    """True for a database."""
-    try:
-        with source.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
 
 
 def holds_evidence(source: Path) -> bool:

@@ -645,12 +645,33 @@ class CellResult(Record, frozen=True):
     """Not empty: the evidence was composed and not seen; such a cell meets no expectation."""
 
 
+class Shard(Record, frozen=True, kw_only=True):
+    """Which part of a matrix was run: shard `index` of `count`, `cells` of the `of` cells that there are together.
+
+    `division` tells whether another shard comes from the same division; `driver` is what all the cells need of a host,
+    None where cells of every driver were divided.
+    """
+
+    index: int
+    count: int
+    cells: int
+    of: int
+    division: str
+    driver: str | None = None
+
+    def __str__(self) -> str:
+        whose = f" of driver {self.driver}" if self.driver else ""
+        return f"shard {self.index}/{self.count}{whose}: {self.cells} of {self.of} cells"
+
+
 class Results(Record, frozen=True, tag_field="schema", tag=RESULTS_SCHEMA):
     """The contract of results.json."""
 
     host: Host
     cells: tuple[CellResult, ...]
     summary: dict[str, int]
+    shard: Shard | None = None
+    """Not None: these are not all the cells that were asked for; others have the rest."""
 
 
 class Diagnosis(Record, frozen=True, tag_field="schema", tag=DOCTOR_SCHEMA):

@@ -23,6 +23,7 @@ from envcheck import cache as files
 from envcheck.archive import Archive, open_archive
 from envcheck.changes import REGRESSION
 from envcheck.conclude import conclude_cell
+from envcheck.division import portion_of
 from envcheck.engines import local
 from envcheck.entries import class_of, entry_of
 from envcheck.errors import MET, UNMET, InfrastructureError, InterruptedRunError, NothingSelectedError
@@ -71,8 +72,9 @@ def nightly(asked: NightlyRequest, progress: Progress, engine: Engine | None = N
     begun = time.monotonic()
     request = asked.request
     matrix = read_matrix(request.matrix)
-    cells = selected(matrix, request.choice, request.expect, TIER)
-    target = Target(request.out, request.suites, request.env)
+    chosen = selected(matrix, request.choice, request.expect, TIER)
+    cells, shard = portion_of(chosen, request.portion, request.env)
+    target = Target(request.out, request.suites, request.env, shard=shard)
     check_target(target)
     with alone(environments.cache_folder(request.env)), open_archive(asked.archive) as archive:
         job = job_of(request, matrix, cells, progress)

@@ -15,7 +15,7 @@ from envcheck.contents import contents_of, of_results
 from envcheck.entries import entry_of
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.gate import exit_code
-from envcheck.model import Evidence, Results, Verdict
+from envcheck.model import Evidence, Results, Shard, Verdict
 from envcheck.report import html, logs, markdown
 from envcheck.report.progress import Progress
 from envcheck.suite.arguments import suite_argv, suite_env
@@ -40,6 +40,8 @@ class Target:
     suites: Sequence[Path]
     env: Mapping[str, str]
     history: Path | None = None
+    shard: Shard | None = None
+    """The part of the matrix that is run here, where it is not all of it."""
 
 
 def check_target(target: Target) -> None:
@@ -54,7 +56,7 @@ def check_target(target: Target) -> None:
 
 def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) -> Outcome:
     """Judge, write the results folder, run the acceptance suite on it."""
-    results = conclude(evidence)
+    results = conclude(evidence, target.shard)
     store.publish(target.out, results, evidence, texts_of(results, evidence))
     if target.history is not None:
         keep(target.history, results, evidence)

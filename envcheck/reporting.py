@@ -19,6 +19,7 @@ from envcheck.matrix import Matrix
 from envcheck.model import Host, Unread
 from envcheck.report import badge, csv, html, json, junit, prometheus, readme, summary
 from envcheck.report.html import Contents
+from envcheck.report.markdown import escape
 from envcheck.report.table import STALE_DAYS, Slot
 from envcheck.request import plan_rules, read_matrix
 
@@ -26,15 +27,29 @@ HISTORY = "history.sqlite"
 """The archive in a results folder."""
 MOST_SLOTS = 20_000
 """A larger table is none that anyone reads."""
+
+
+def partly(contents: Contents, text: str) -> str:
+    """Markdown with a word before it where it is of a part."""
+    return f"**{escape(contents.part)}**\n\n{text}" if contents.part else text
+
+
+def whole(contents: Contents) -> Contents:
+    """The contents, if they are no part. Raises UsageError: a badge has no room to say so."""
+    if contents.part:
+        raise UsageError(f"no badge is made of a part. {contents.part}", remedy="Report on the archive: --history FILE")
+    return contents
+
+
 FORMATS: dict[str, Callable[[Contents], str]] = {
-    "markdown": lambda contents: readme.render(contents.table),
+    "markdown": lambda contents: partly(contents, readme.render(contents.table)),
     "html": html.render,
     "json": lambda contents: json.render(contents.table),
     "csv": lambda contents: csv.render(contents.table),
     "junit": lambda contents: junit.render(contents.table),
     "prometheus": lambda contents: prometheus.render(contents.table),
-    "badge": lambda contents: badge.render(contents.table),
-    "summary": lambda contents: summary.render(contents.table, contents.changes),
+    "badge": lambda contents: badge.render(whole(contents).table),
+    "summary": lambda contents: partly(contents, summary.render(contents.table, contents.changes)),
 }
 WHERE = "Name a folder that `envcheck validate` wrote (--out DIR), or an archive (--history FILE)."
 

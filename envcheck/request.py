@@ -23,11 +23,24 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Portion:
+    """Which of the chosen cells are run here: those of a kind of host, a shard of them; None leaves it open.
+
+    `durations` is a file that says how long cells take: an archive, or what `envcheck plan --format durations` wrote.
+    """
+
+    driver: str | None = None
+    shard: str | None = None
+    durations: Path | None = None
+
+
+@dataclass(frozen=True)
 class Request:
     """What the user asked for. None means: as the matrix says."""
 
     matrix: Path | None = None
     choice: Choice = Choice()
+    portion: Portion = Portion()
     expect: Verdict | None = None
     min_speedup: float | None = None
     model: str = "default"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from envcheck.errors import EnvcheckError, UsageError
-from envcheck.model import Evidence, Results
+from envcheck.model import Evidence, Record, Results, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ USER_CAN_MEND = frozenset(
 )
 """Errors of a folder that was badly chosen; others (disk full, I/O error) happen to a good one."""
 
-Document = TypeVar("Document", Evidence, Results)
+Document = TypeVar("Document", bound=Record)
 
 
 # --- text -------------------------------------------------------------------------------------------------------
@@ -332,6 +332,12 @@ def named_files(out: Path) -> list[tuple[Path, str | None]]:
         if cell.evidence is None or not is_inside(cell.evidence):
             raise UsageError(f"{out / RESULTS}: no evidence file inside this folder is named for the cell {cell.id}")
     return [(out / cell.evidence, cell.id) for cell in results.cells if cell.evidence]
+
+
+def shard_in(folder: Path) -> Shard | None:
+    """The part of a matrix that a results folder holds; None where it is no part, or is no such folder."""
+    path = folder / RESULTS
+    return read_document(path, Results).shard if path.is_file() else None
 
 
 def read_document(path: Path, kind: type[Document]) -> Document:

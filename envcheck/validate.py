@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -12,6 +11,7 @@ from envcheck import backends, boxes, compat, environments, store
 from envcheck.cell.stage import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
+from envcheck.division import portion_of
 from envcheck.engines import local
 from envcheck.errors import EnvcheckError
 from envcheck.matrix import Matrix
@@ -28,14 +28,15 @@ PARTIAL = "interrupted"
 def validate(request: Request, progress: Progress) -> Outcome:
     """Build, run and judge the selected cells, and publish the results. Raises EnvcheckError."""
     asked = read_matrix(request.matrix)
-    cells = selected(asked, request.choice, request.expect)
-    target = Target(request.out, request.suites, request.env, request.history)
+    chosen = selected(asked, request.choice, request.expect)
+    cells, shard = portion_of(chosen, request.portion, request.env)
+    target = Target(request.out, request.suites, request.env, request.history, shard)
     check_target(target)
     job = job_of(request, asked, cells, progress)
     try:
         evidence = run(job, progress)
     except local.InterruptedJobError as interrupted:
-        raise keep(request.out, interrupted) from None
+        raise keep(target, interrupted) from None
     return publish(target, evidence, progress)
 
 
@@ -87,10 +88,11 @@ def containers_of(job: local.Job, say: Callable[[str], None]) -> AbstractContext
     return boxes.tidied(backend.engine, job.setting.env, say)
 
 
-def keep(out: Path, interrupted: local.InterruptedJobError) -> EnvcheckError:
+def keep(target: Target, interrupted: local.InterruptedJobError) -> EnvcheckError:
     """Store what an interrupted run had finished beside the results of the run before; the error to end with."""
+    out = target.out
     if interrupted.evidence:
-        results = conclude(interrupted.evidence)
+        results = conclude(interrupted.evidence, target.shard)
         store.publish(out / PARTIAL, results, interrupted.evidence, texts_of(results, interrupted.evidence))
         finished = f"{len(interrupted.evidence)} finished cells are in {out / PARTIAL}"
         interrupted.remedy = f"{finished}; earlier results in {out} are untouched."

@@ -13,11 +13,21 @@ from urllib.parse import quote
 from envcheck.archive import schema
 from envcheck.errors import EnvcheckError, InfrastructureError, UsageError
 
+MAGIC = b"SQLite format 3\0"
 BUSY_S = 60.0
 """How long a writer waits for others: each holds the file for some milliseconds."""
 RETRY_S = 0.02
 LITTLE = 64 * 1024
 MEND = "Move the file away and fill a new one: envcheck merge DIR... reads results folders and evidence again."
+
+
+def is_archive(path: Path) -> bool:
+    """True for a database."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -64,6 +64,18 @@ select_option = click.option(
     "--select", metavar="EXPR", help="A cell id, or conditions: 'mediapipe==1.2.2,backend==venv'."
 )
 backend_option = click.option("--backend", metavar="BACKEND", help="Only cells of this backend, such as venv.")
+driver_option = click.option(
+    "--driver", metavar="DRIVER", help="Only cells that need this driver of their host: a value of the axis, or any."
+)
+shard_option = click.option(
+    "--shard", metavar="I/N", help="Only shard I of N, such as 2/5; `env`: as the variables of an engine say."
+)
+durations_option = click.option(
+    "--durations",
+    type=PATH,
+    metavar="FILE",
+    help="How long cells take, to divide them by: an archive, or what `plan --format durations` wrote.",
+)
 min_speedup_option = click.option(
     "--min-speedup", type=float, metavar="X", help="How many times faster than the CPU the GPU must be."
 )

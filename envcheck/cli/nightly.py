@@ -13,6 +13,8 @@ from envcheck.cli.app import (
     backend_option,
     command,
     deadline_option,
+    driver_option,
+    durations_option,
     input_option,
     jobs_option,
     matrix_option,
@@ -23,6 +25,7 @@ from envcheck.cli.app import (
     quiet_option,
     relock_option,
     select_option,
+    shard_option,
     show_results,
     suite_option,
     tier_option,
@@ -36,6 +39,9 @@ from envcheck.cli.app import (
 @tier_option
 @select_option
 @backend_option
+@driver_option
+@shard_option
+@durations_option
 @min_speedup_option
 @model_option
 @input_option
@@ -62,6 +68,9 @@ def nightly(
     tier: str | None,
     select: str | None,
     backend: str | None,
+    driver: str | None,
+    shard: str | None,
+    durations: Path | None,
     min_speedup: float | None,
     model: str,
     source: str | None,
@@ -84,11 +93,12 @@ def nightly(
     from envcheck import nightly as nights
     from envcheck.report import nightly as report
     from envcheck.report.progress import Progress
-    from envcheck.request import Choice, Request
+    from envcheck.request import Choice, Portion, Request
 
     request = Request(
         matrix=matrix,
         choice=Choice(tier=tier, select=select, backend=backend),
+        portion=Portion(driver, shard, durations),
         min_speedup=None if min_speedup is None else positive("--min-speedup", min_speedup),
         model=model,
         input=source,

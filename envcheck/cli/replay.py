@@ -19,7 +19,7 @@ def replay(folder: Path, as_json: bool, expect: str | None) -> int:
     from envcheck.conclude import conclude, expecting
     from envcheck.gate import exit_code
 
-    results = conclude(expecting(store.load_evidence(folder), verdict_named(expect)))
+    results = conclude(expecting(store.load_evidence(folder), verdict_named(expect)), store.shard_in(folder))
     code = exit_code(results)
     show_results(results, as_json=as_json, exit_code=code)
     return code

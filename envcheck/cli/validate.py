@@ -11,6 +11,8 @@ from envcheck.cli.app import (
     backend_option,
     command,
     deadline_option,
+    driver_option,
+    durations_option,
     input_option,
     jobs_option,
     keep_option,
@@ -23,6 +25,7 @@ from envcheck.cli.app import (
     relock_option,
     results_json_option,
     select_option,
+    shard_option,
     show_results,
     suite_option,
     tier_option,
@@ -37,6 +40,9 @@ from envcheck.errors import MET
 @tier_option
 @select_option
 @backend_option
+@driver_option
+@shard_option
+@durations_option
 @click.option("--expect", metavar="VERDICT", help="The verdict that every selected cell should come out as.")
 @min_speedup_option
 @model_option
@@ -56,6 +62,9 @@ def validate(
     tier: str | None,
     select: str | None,
     backend: str | None,
+    driver: str | None,
+    shard: str | None,
+    durations: Path | None,
     expect: str | None,
     min_speedup: float | None,
     model: str,
@@ -72,11 +81,12 @@ def validate(
     quiet: bool,
 ) -> int:
     """Build, run and judge the cells this host can run; exit by the gate."""
-    from envcheck.request import Choice, Request
+    from envcheck.request import Choice, Portion, Request
 
     request = Request(
         matrix=matrix,
         choice=Choice(tier=tier, select=select, backend=backend),
+        portion=Portion(driver, shard, durations),
         expect=verdict_named(expect),
         min_speedup=None if min_speedup is None else positive("--min-speedup", min_speedup),
         model=model,

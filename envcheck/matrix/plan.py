@@ -55,6 +55,8 @@ class Plan(msgspec.Struct, frozen=True):
     boxes: Boxes
     rules: tuple[PlanRule, ...]
     excluded: tuple[Foresight, ...]
+    only: frozenset[str] | None = None
+    """Ids of cells; None for every one."""
 
 
 def classify(
@@ -81,19 +83,19 @@ def planned_cells(plan: Plan) -> Iterator[PlannedCell]:
     for block, foresight in _foreseen(plan):
         state, because, code = foresight.state, foresight.because, foresight.code
         for cell_id, axes in points(block):
-            yield PlannedCell(cell_id, axes, state, because, code)
+            if plan.only is None or cell_id in plan.only:
+                yield PlannedCell(cell_id, axes, state, because, code)
 
 
 def plan_groups(plan: Plan) -> tuple[PlanGroup, ...]:
     """The cells of the plan by what is foreseen, the best state first, without making them."""
-    points = spread(plan.space)
     counts: dict[Foresight, int] = {}
     examples: dict[Foresight, list[str]] = {}
-    for block, foresight in _foreseen(plan):
-        counts[foresight] = counts.get(foresight, 0) + count(plan.space, block)
+    for foresight, number, inside in _counted(plan):
+        counts[foresight] = counts.get(foresight, 0) + number
         ids = examples.setdefault(foresight, [])
         if len(ids) < EXAMPLES:
-            ids.extend(cell_id for cell_id, _ in islice(points(block), EXAMPLES - len(ids)))
+            ids.extend(islice(inside, EXAMPLES - len(ids)))
     groups = [PlanGroup(foresight, counts[foresight], tuple(ids)) for foresight, ids in examples.items()]
     return tuple(sorted(groups, key=lambda group: (_place(group.foresight.state), -group.count)))
 
@@ -113,6 +115,17 @@ def _foreseen(plan: Plan) -> Iterator[tuple[Block, Foresight]]:
     for block in blocks(plan.space, plan.boxes, plan.rules):
         excluded = plan.boxes.excluded_by(block.held)
         yield block, block.answer or _REACHABLE if excluded is None else plan.excluded[excluded]
+
+
+def _counted(plan: Plan) -> Iterator[tuple[Foresight, int, Iterator[str]]]:
+    """Of each block what is foreseen, how many cells it has, and their ids, which are made as they are read."""
+    points = spread(plan.space)
+    for block, foresight in _foreseen(plan):
+        ids = (cell_id for cell_id, _ in points(block))
+        if plan.only is None:
+            yield foresight, count(plan.space, block), ids
+        elif kept := [one for one in ids if one in plan.only]:
+            yield foresight, len(kept), iter(kept)
 
 
 def _place(state: str) -> int:

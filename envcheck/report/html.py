@@ -34,6 +34,8 @@ class Contents:
     dossiers: Mapping[str, Dossier] = field(default_factory=dict)
     causes: Mapping[str, Finding] = field(default_factory=dict)
     title: str = TITLE
+    part: str = ""
+    """Not empty: this is a part of a matrix; which, in a sentence."""
 
 
 def render(contents: Contents) -> str:
@@ -56,6 +58,7 @@ def render(contents: Contents) -> str:
         at=contents.table.at.strftime("%Y-%m-%d %H:%M UTC"),
         tally=tally(contents.table),
         cells=len(places),
+        part=contents.part,
     )
 
 

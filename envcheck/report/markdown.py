@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from envcheck.model import CellResult, Finding, Host, Nvml, Results, Status, Timing, Unread, Verdict, Witness
+from envcheck.model import CellResult, Finding, Host, Nvml, Results, Shard, Status, Timing, Unread, Verdict, Witness
 from envcheck.report.causes import answered, not_looked_at
+from envcheck.report.part import told
 from envcheck.report.plain import visible
 
 if TYPE_CHECKING:
@@ -32,7 +33,14 @@ LINK = re.compile(r"https://[A-Za-z0-9._~:/?#&=%+-]+")
 
 def render(results: Results) -> str:
     """The text of report.md."""
-    lines = ["# envcheck report", "", *host_lines(results.host), "", *table_lines(results.cells)]
+    lines = [
+        "# envcheck report",
+        "",
+        *shard_lines(results.shard),
+        *host_lines(results.host),
+        "",
+        *table_lines(results.cells),
+    ]
     for cell in results.cells:
         lines += ["", *cell_lines(cell)]
     return "\n".join(lines) + "\n"
@@ -72,6 +80,13 @@ def row(*columns: str) -> str:
 
 
 # --- parts ------------------------------------------------------------------------------------------------------
+
+
+def shard_lines(shard: Shard | None) -> Iterator[str]:
+    """That this is a part, and of what, before anybody takes it for the whole."""
+    if shard is not None:
+        yield f"**{escape(told(shard))}**"
+        yield ""
 
 
 def host_lines(host: Host) -> Iterator[str]:

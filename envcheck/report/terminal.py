@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from envcheck.errors import EXIT_CODES, MET, UNMET, InfrastructureError, NothingSelectedError
 from envcheck.model import CellResult, Finding, Results, Speedup, Status, Timing, Verdict
+from envcheck.report import part
 from envcheck.report.causes import Cause, causes_of
 from envcheck.report.plain import visible
 
@@ -41,8 +42,12 @@ ASCII = str.maketrans({"✔": "+", "✘": "x", "–": "-", "─": "-", "×": "x"
 
 def render(results: Results, *, width: int, colour: bool, exit_code: int, encoding: str = "utf-8") -> str:
     """The table, the causes and the last line. `encoding` is the stream's: what it cannot take is written in ASCII."""
+    from rich.text import Text
+
     buffer = io.StringIO()
     console = console_on(buffer, width=width, colour=colour)
+    if results.shard is not None:
+        show_wrapped(console, "", Text(part.told(results.shard), style="bold"))
     show_cells(console, results.cells)
     for cause in causes_of(results.cells):
         show_cause(console, cause)

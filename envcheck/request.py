@@ -58,17 +58,26 @@ class Request:
 
 def read_matrix(path: Path | None) -> Matrix:
     """The matrix file given, else ./matrix.yaml, else the small one that is shipped."""
-    if path is not None:
-        return matrix.load(path)
+    found = matrix_file(path)
+    return matrix.default() if found is None else matrix.load(found)
+
+
+def matrix_file(path: Path | None) -> Path | None:
+    """The matrix file given, else ./matrix.yaml; None where there is none of either."""
     here = Path("matrix.yaml")
-    return matrix.load(here) if here.exists() or here.is_symlink() else matrix.default()
+    return here if path is None and (here.exists() or here.is_symlink()) else path
+
+
+def tier_of(asked: Matrix, choice: Choice, usual: str = "smoke") -> str | None:
+    """The tier that is meant: without one and without a selection the `usual` one, where the matrix has it."""
+    if choice.tier is None and choice.select is None and usual in asked.tiers:
+        return usual
+    return choice.tier
 
 
 def selected(asked: Matrix, choice: Choice, expect: Verdict | None, usual: str = "smoke") -> list[Cell]:
     """The cells to run. Without a tier or a selection the `usual` tier is meant, where the matrix has it."""
-    tier = choice.tier
-    if tier is None and choice.select is None and usual in asked.tiers:
-        tier = usual
+    tier = tier_of(asked, choice, usual)
     found = matrix.select(asked, tier=tier, expr=choice.select, backend=choice.backend)
     cells = [with_expectation(cell, expect) for cell in found]
     if unbuilt := sorted({cell.axes.backend for cell in cells} - set(environments.BACKENDS)):

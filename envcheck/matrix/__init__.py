@@ -4,7 +4,7 @@
 foreseen. Everything streams: a matrix of a million cells is counted, selected from and planned without building them.
 """
 
-from envcheck.matrix.loading import default, load
+from envcheck.matrix.loading import default, load, text_of
 from envcheck.matrix.parser import parse
 from envcheck.matrix.plan import (
     STATES,
@@ -50,5 +50,6 @@ __all__ = [
     "render_plan",
     "select",
     "summary",
+    "text_of",
     "why_nothing",
 ]

@@ -23,13 +23,19 @@ DEFAULT = "default.yaml"
 
 def load(path: Path) -> Matrix:
     """The matrix of a file. PlaceError names the file where it cannot be read, and the places where it is wrong."""
-    return parse(_text(_bytes(path), str(path)), str(path))
+    return parse(text_of(path), str(path))
 
 
 def default() -> Matrix:
     """The small matrix that is shipped, for whoever has none yet."""
-    text = resources.files("envcheck.matrix").joinpath(DEFAULT).read_text(encoding="utf-8")
-    return parse(text, f"envcheck's {DEFAULT}")
+    return parse(text_of(None), f"envcheck's {DEFAULT}")
+
+
+def text_of(path: Path | None) -> str:
+    """The text of a matrix file, or of the one that is shipped. PlaceError names what cannot be read."""
+    if path is None:
+        return resources.files("envcheck.matrix").joinpath(DEFAULT).read_text(encoding="utf-8")
+    return _text(_bytes(path), str(path))
 
 
 _MISSING = ("there is no such file", "write one (docs/matrix.md shows how), or name another with --matrix FILE")

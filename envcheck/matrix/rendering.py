@@ -1,4 +1,4 @@
-"""Plan -> text, JSON for programs, or JSON for a GitHub Actions matrix; in pieces, so that size does not matter."""
+"""Plan -> text, or JSON for programs; in pieces, so that size does not matter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from envcheck.matrix.plan import Plan, PlanGroup, PlannedCell, plan_groups, plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-PLAN_FORMATS = ("text", "json", "github")
+PLAN_FORMATS = ("text", "json")
 
 MOST_LISTED = 60
 """Cells that the text lists one by one; more are grouped by state and reason."""
@@ -28,12 +28,12 @@ _BATCH = 2000
 def render_plan(plan: Plan, format: str = "text") -> Iterator[str]:  # noqa: A002 - named as the option is
     """The plan in one of PLAN_FORMATS, in pieces that each end in a line break; joined, they are the whole.
 
-    `json` is {"cells": [{"id", "axes", "state", "because"}], "summary": {state: count}}; `github` is
-    {"include": [{"id", AXIS: VALUE}]} of the reachable cells; `text` ends in the summary.
+    `json` is {"cells": [{"id", "axes", "state", "because"}], "summary": {state: count}}; `text` ends
+    in the summary.
     """
     if format not in PLAN_FORMATS:
         raise UsageError(f"no format {format!r} of a plan", remedy=f"Name one of {', '.join(PLAN_FORMATS)}.")
-    return {"text": _text, "json": _json, "github": _github}[format](plan)
+    return {"text": _text, "json": _json}[format](plan)
 
 
 def _json(plan: Plan) -> Iterator[str]:
@@ -52,20 +52,9 @@ def _json(plan: Plan) -> Iterator[str]:
     yield f'{text}],"summary":{msgspec.json.encode(counts).decode()}}}\n'
 
 
-def _github(plan: Plan) -> Iterator[str]:
-    """On one line whatever its size: a step's output, which a job's matrix is read from, ends at a line break."""
-    cells = (cell for cell in planned_cells(plan) if cell.state == "reachable")
-    batches = iter(lambda: list(islice(cells, _BATCH)), [])
-    yield '{"include":[' + ",".join(_items([{"id": c.id, **_given(c)} for c in batch]) for batch in batches) + "]}\n"
-
-
 def _items(rows: Sequence[Mapping[str, object]]) -> str:
     """The inside of a JSON list."""
     return msgspec.json.encode(rows)[1:-1].decode()
-
-
-def _given(cell: PlannedCell) -> dict[str, str]:
-    return {axis: value for axis, value in msgspec.structs.asdict(cell.axes).items() if value is not None}
 
 
 def _text(plan: Plan) -> Iterator[str]:

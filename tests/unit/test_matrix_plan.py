@@ -238,27 +238,6 @@ def test_json_streamed_in_batches_is_one_document(count: int) -> None:
     assert len(plan["cells"]) == sum(plan["summary"].values()) == count
 
 
-def test_github_lists_reachable_cells_with_their_axes() -> None:
-    assert json.loads(shown("github")) == {
-        "include": [
-            {
-                "id": "venv-py3.11-mp1.2.2-rany",
-                "backend": "venv",
-                "python": "3.11",
-                "mediapipe": "1.2.2",
-                "driver": "any",
-            }
-        ]
-    }
-
-
-def test_github_is_one_line_whatever_its_size() -> None:
-    text = shown("github", many_pythons())
-
-    assert len(json.loads(text)["include"]) == 4001
-    assert text.index("\n") == len(text) - 1
-
-
 @pytest.mark.parametrize("form", PLAN_FORMATS)
 @pytest.mark.parametrize("matrix", [MATRIX, many_cells(), many_pythons()], ids=["few", "many", "batches"])
 def test_every_piece_of_every_format_ends_in_a_line_break(form: str, matrix: Matrix) -> None:

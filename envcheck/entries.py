@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from envcheck.archive import digest_of
 from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
-from envcheck.kept import Entry
-from envcheck.model import CellResult, Evidence, Finding, Host, Nvml, Status
+from envcheck.kept import NOT_DELIVERED, Entry
+from envcheck.model import NOWHERE, CellResult, Evidence, Finding, Host, Nvml, Status
 from envcheck.moving import facts_of
 
 
@@ -45,6 +45,8 @@ def codes_of(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def class_of(host: Host) -> str:
     """The class of hosts that are taken for one: GPUs, driver, system."""
+    if host.platform == NOWHERE:
+        return NOT_DELIVERED
     system = f"{host.platform} {host.machine}"
     if not isinstance(host.nvml, Nvml):
         return f"no GPU, {system}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from envcheck.model import Axes, Bench, Status, Verdict
 from envcheck.record import Record
 
+NOT_DELIVERED = "no host: not delivered"
+"""The class of hosts of what no worker brought back."""
+
 
 class Entry(Record, frozen=True, kw_only=True):
     """One cell, judged once, on one host.
@@ -82,14 +85,41 @@ class Refused(Record, frozen=True):
     why: str
 
 
+class Lost(Record, frozen=True):
+    """A cell that was planned and not delivered, and the job that should have; empty where the plan names none."""
+
+    cell: str
+    axes: Axes
+    job: str = ""
+
+
+class Missing(Record, frozen=True, kw_only=True):
+    """Shards of a division that something came from: those of which nothing came, and those that came in part."""
+
+    count: int
+    of: int
+    division: str
+    driver: str | None = None
+    absent: tuple[int, ...] = ()
+    partial: tuple[int, ...] = ()
+
+
 class Merged(Record, frozen=True, tag_field="schema", tag="envcheck.merge/1", omit_defaults=False):
-    """What came of an import: entries that were new, those that were there already, and what was left out."""
+    """What came of an import: entries that were new, those that were there already, what was left out, and what was
+    to come and did not: `missing` shards, and `lost` cells, which are `unknown` until they are delivered."""
 
     archive: str
     added: int
     known: int
     conflicts: tuple[Conflict, ...]
     refused: tuple[Refused, ...]
+    missing: tuple[Missing, ...] = ()
+    lost: tuple[Lost, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """True where nothing contradicts, was refused, or did not come."""
+        return not (self.conflicts or self.refused or self.missing or self.lost)
 
 
 class Ratios(Record, frozen=True):

@@ -69,6 +69,9 @@ AXES = ("backend", "python", "mediapipe", "cuda", "driver", "opencv")
 ANY_DRIVER = "any"
 """The driver axis value that every host matches."""
 
+LOST, NOWHERE = "lost", "nowhere"
+"""The state of a cell that was planned and not delivered, and the platform of the host that it was not run on."""
+
 
 class Axes(Record, frozen=True):
     """One point of the matrix. An axis left out of the matrix is None."""

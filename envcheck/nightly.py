@@ -74,7 +74,7 @@ def nightly(asked: NightlyRequest, progress: Progress, engine: Engine | None = N
     matrix = read_matrix(request.matrix)
     chosen = selected(matrix, request.choice, request.expect, TIER)
     cells, shard = portion_of(chosen, request.portion, request.env)
-    target = Target(request.out, request.suites, request.env, shard=shard)
+    target = Target(request.out, request.suites, request.env, shard=shard, sign_key=request.sign_key)
     check_target(target)
     with alone(environments.cache_folder(request.env)), open_archive(asked.archive) as archive:
         job = job_of(request, matrix, cells, progress)

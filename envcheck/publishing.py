@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from envcheck import process, store
+from envcheck import process, seal, store
 from envcheck.archive import open_archive
 from envcheck.conclude import conclude
 from envcheck.contents import contents_of, of_results
@@ -21,6 +21,7 @@ from envcheck.report.progress import Progress
 from envcheck.suite.arguments import suite_argv, suite_env
 
 SUITE_DEADLINE_S = 600.0
+SIGN_KEY = "--sign-key"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Target:
     history: Path | None = None
     shard: Shard | None = None
     """The part of the matrix that is run here, where it is not all of it."""
+    sign_key: Path | None = None
 
 
 def check_target(target: Target) -> None:
     """Raise UsageError, before anything is built or run, for a folder that cannot be written or tests not there."""
     store.check_writable(target.out)
+    seal.read_key(target.sign_key, SIGN_KEY)
     if target.history is not None:
         open_archive(target.history).close()
     for suite in target.suites:
@@ -57,7 +60,8 @@ def check_target(target: Target) -> None:
 def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) -> Outcome:
     """Judge, write the results folder, run the acceptance suite on it."""
     results = conclude(evidence, target.shard)
-    store.publish(target.out, results, evidence, texts_of(results, evidence))
+    texts = texts_of(results, evidence) | seals_of(results, evidence, seal.read_key(target.sign_key, SIGN_KEY))
+    store.publish(target.out, results, evidence, texts)
     if target.history is not None:
         keep(target.history, results, evidence)
     progress.say("envcheck", "running the acceptance suite")
@@ -82,6 +86,15 @@ def texts_of(results: Results, evidence: Sequence[Evidence]) -> dict[str, str]:
     page = html.render(contents_of(of_results(results, evidence)))
     reports = {"report.md": markdown.render(results), "report.html": page}
     return {name: text for name, text in found.items() if text} | reports
+
+
+def seals_of(results: Results, evidence: Sequence[Evidence], key: bytes | None) -> dict[str, str]:
+    """The digests of what is believed of a run, and with a key the signature over them."""
+    files = {
+        name: text.encode("utf-8", "backslashreplace") for name, text in store.texts_of(results, evidence, {}).items()
+    }
+    sums = seal.sums_of(files)
+    return {seal.SUMS: sums} | ({seal.SIGNATURE: seal.signature(sums.encode(), key)} if key else {})
 
 
 def run_suite(target: Target) -> tuple[bool, str]:

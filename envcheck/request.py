@@ -53,6 +53,7 @@ class Request:
     relock: bool = False
     deadline_s: float = 120.0
     suites: Sequence[Path] = ()
+    sign_key: Path | None = None
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 

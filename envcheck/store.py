@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RESULTS = "results.json"
 EVIDENCE = "evidence"
 LOGS = "logs"
-REPORTS = ("junit.xml", "report.md", "report.html")
+REPORTS = ("junit.xml", "report.md", "report.html", "evidence.sha256", "evidence.sha256.hmac")
 """Files that describe one run; an old one beside new results would be a lie."""
 
 WHERE_EVIDENCE_IS = "Name a folder that `envcheck validate --out` wrote, its evidence folder, or one evidence file."
@@ -342,7 +342,11 @@ def shard_in(folder: Path) -> Shard | None:
 
 def read_document(path: Path, kind: type[Document]) -> Document:
     """The record in a JSON file, or UsageError naming the file and what is wrong."""
-    data = read_limited(path)
+    return decoded(read_limited(path), path, kind)
+
+
+def decoded(data: bytes, path: Path, kind: type[Document]) -> Document:
+    """The record in the content of a file, as `read_document` has it."""
     if not data.strip():
         raise UsageError(f"{path}: the file is empty", remedy=WHERE_EVIDENCE_IS)
     try:

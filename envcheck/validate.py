@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from msgspec.structs import replace
 
-from envcheck import backends, boxes, compat, environments, store
+from envcheck import backends, boxes, compat, environments, seal, store
 from envcheck.cell.stage import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
@@ -17,7 +17,7 @@ from envcheck.errors import EnvcheckError
 from envcheck.matrix import Matrix
 from envcheck.model import Cell, Evidence, Gate, Workload
 from envcheck.plan import docker
-from envcheck.publishing import Outcome, Target, check_target, publish, texts_of
+from envcheck.publishing import SIGN_KEY, Outcome, Target, check_target, publish, seals_of, texts_of
 from envcheck.report.progress import Progress
 from envcheck.request import Request, read_matrix, selected
 
@@ -30,7 +30,7 @@ def validate(request: Request, progress: Progress) -> Outcome:
     asked = read_matrix(request.matrix)
     chosen = selected(asked, request.choice, request.expect)
     cells, shard = portion_of(chosen, request.portion, request.env)
-    target = Target(request.out, request.suites, request.env, request.history, shard)
+    target = Target(request.out, request.suites, request.env, request.history, shard, request.sign_key)
     check_target(target)
     job = job_of(request, asked, cells, progress)
     try:
@@ -93,7 +93,9 @@ def keep(target: Target, interrupted: local.InterruptedJobError) -> EnvcheckErro
     out = target.out
     if interrupted.evidence:
         results = conclude(interrupted.evidence, target.shard)
-        store.publish(out / PARTIAL, results, interrupted.evidence, texts_of(results, interrupted.evidence))
+        texts = texts_of(results, interrupted.evidence)
+        sealed = seals_of(results, interrupted.evidence, seal.read_key(target.sign_key, SIGN_KEY))
+        store.publish(out / PARTIAL, results, interrupted.evidence, texts | sealed)
         finished = f"{len(interrupted.evidence)} finished cells are in {out / PARTIAL}"
         interrupted.remedy = f"{finished}; earlier results in {out} are untouched."
     else:

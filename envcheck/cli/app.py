@@ -76,6 +76,9 @@ durations_option = click.option(
     metavar="FILE",
     help="How long cells take, to divide them by: an archive, or what `plan --format durations` wrote.",
 )
+sign_key_option = click.option(
+    "--sign-key", type=PATH, metavar="FILE", help="Sign the evidence, so that `envcheck merge` knows it for ours."
+)
 min_speedup_option = click.option(
     "--min-speedup", type=float, metavar="X", help="How many times faster than the CPU the GPU must be."
 )

@@ -21,19 +21,36 @@ from envcheck.errors import MET, UNMET
     about="Results folders, folders of evidence or of such folders, evidence files, archives.",
 )
 @history_option
+@click.option(
+    "--expected",
+    type=PATH,
+    metavar="FILE",
+    help="The plan (fleet or json): what of it did not come is `unknown`.",
+)
+@click.option("--verify-key", type=PATH, metavar="FILE", help="Refuse what is not signed with the key in this file.")
 @click.option("--keep-both", is_flag=True, help="Take other evidence of the same cell, host and second as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was added and what was not as JSON.")
 @quiet_option
-def merge(sources: Sequence[Path], archive: Path, keep_both: bool, as_json: bool, quiet: bool) -> int:
+def merge(
+    sources: Sequence[Path],
+    archive: Path,
+    expected: Path | None,
+    verify_key: Path | None,
+    keep_both: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Import evidence from other machines; what is there already stays one entry, however often it is imported.
 
-    Every cell is judged again. Exit code 1 where something contradicts or could not be read; the rest was imported.
+    Every cell is judged again. Exit code 1 where something contradicts, was refused, or was to come and did not; the
+    rest was imported.
     """
+    from envcheck.merge import Terms
     from envcheck.merge import merge as merged
     from envcheck.report import history as report
     from envcheck.report.progress import Progress
 
     with Progress(quiet=quiet) as progress:
-        found = merged(sources, archive, keep_both=keep_both, say=progress.slowly("merge"))
+        found = merged(sources, archive, Terms(keep_both, expected, verify_key), progress.slowly("merge"))
     write_json(found) if as_json else write([report.render_merged(found)])
-    return UNMET if found.conflicts or found.refused else MET
+    return MET if found.whole else UNMET

@@ -27,6 +27,7 @@ from envcheck.cli.app import (
     select_option,
     shard_option,
     show_results,
+    sign_key_option,
     suite_option,
     tier_option,
     write,
@@ -60,6 +61,7 @@ from envcheck.cli.app import (
 @jobs_option
 @deadline_option
 @suite_option
+@sign_key_option
 @relock_option
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 @quiet_option
@@ -81,6 +83,7 @@ def nightly(
     jobs: int,
     deadline: float,
     suite: Sequence[Path],
+    sign_key: Path | None,
     relock: bool,
     as_json: bool,
     quiet: bool,
@@ -107,6 +110,7 @@ def nightly(
         relock=relock,
         deadline_s=positive("--deadline", deadline),
         suites=tuple(suite),
+        sign_key=sign_key,
     )
     asked = nights.NightlyRequest(
         request=request,

@@ -27,6 +27,7 @@ from envcheck.cli.app import (
     select_option,
     shard_option,
     show_results,
+    sign_key_option,
     suite_option,
     tier_option,
     verdict_named,
@@ -52,6 +53,7 @@ from envcheck.errors import MET
 @jobs_option
 @deadline_option
 @suite_option
+@sign_key_option
 @click.option("--no-preflight", is_flag=True, help="Run even cells predicted impossible.")
 @relock_option
 @click.option("--dry-run", is_flag=True, help="Print what would be built and run, and stop.")
@@ -74,6 +76,7 @@ def validate(
     jobs: int,
     deadline: float,
     suite: tuple[Path, ...],
+    sign_key: Path | None,
     no_preflight: bool,
     relock: bool,
     dry_run: bool,
@@ -98,6 +101,7 @@ def validate(
         relock=relock,
         deadline_s=positive("--deadline", deadline),
         suites=suite,
+        sign_key=sign_key,
     )
     if dry_run:
         from envcheck.dryrun import describe

@@ -26,7 +26,7 @@ from envcheck.judge import motion, parity
 from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
-from envcheck.model import Bench, Evidence, Judgement, Repeat, Says, Verdict, Witness, WorkerRun
+from envcheck.model import LOST, Bench, Evidence, Judgement, Repeat, Says, Verdict, Witness, WorkerRun
 
 Answer = tuple[Verdict, str]
 
@@ -83,7 +83,7 @@ def before_running(evidence: Evidence) -> Answer | None:
     if build is not None and build.outcome not in BUILT:
         return FAILED_BUILDS.get(build.outcome, Verdict.UNKNOWN), build.because
     if not ran:
-        return Verdict.UNKNOWN, "nothing was run"
+        return Verdict.UNKNOWN, foresight.because if foresight.state == LOST else "nothing was run"
     return None
 
 

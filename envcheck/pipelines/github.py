@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
+from envcheck.model import Axes
 from envcheck.pipelines.jobs import Fleet, Job
 from envcheck.pipelines.runners import Runners
 
@@ -16,11 +15,12 @@ MOST = 256
 def render(fleet: Fleet, runners: Runners) -> str:
     """{"include": [{"id", "driver", "shard", "cells", "runs_on"}]}, and the axes where a job has one cell."""
     axes = {cell.id: cell.axes for cell in fleet.cells}
-    rows = [row(job, runners, axes.get(job.id, {})) for job in fleet.jobs]
+    rows = [row(job, runners, axes.get(job.id)) for job in fleet.jobs]
     return msgspec.json.encode({"include": rows}).decode() + "\n"
 
 
-def row(job: Job, runners: Runners, axes: Mapping[str, str]) -> dict[str, object]:
+def row(job: Job, runners: Runners, axes: Axes | None) -> dict[str, object]:
     """One job, with `driver` and `shard` as `envcheck validate` takes them."""
+    given = {} if axes is None else msgspec.to_builtins(axes)
     told = {"id": job.id, "driver": job.driver, "shard": job.shard, "cells": len(job.cells)}
-    return {**axes, **told, "runs_on": runners.labels(job.driver)}
+    return {**given, **told, "runs_on": runners.labels(job.driver)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from envcheck.errors import NothingSelectedError
-from envcheck.model import Cell
+from envcheck.model import Axes, Cell
 from envcheck.pieces import need_of, piece_of
 from envcheck.record import Record
 from envcheck.shards import Piece, divide, ms_of, portions
@@ -29,7 +29,7 @@ class FleetCell(Record, frozen=True):
     """A cell that has to be delivered, and the job that does."""
 
     id: str
-    axes: dict[str, str]
+    axes: Axes
     job: str
 
 
@@ -49,7 +49,7 @@ def fleet_of(cells: Sequence[Cell], known: Mapping[str, float], most: int, *, by
     counts = portions([weight(some) for some in pieces.values()], most)
     jobs = [job for kind, count in zip(pieces, counts, strict=True) for job in jobs_of(kind, pieces[kind], count)]
     whose = {one: job.id for job in jobs for one in job.cells}
-    return Fleet(tuple(jobs), tuple(FleetCell(cell.id, given(cell), whose[cell.id]) for cell in cells))
+    return Fleet(tuple(jobs), tuple(FleetCell(cell.id, cell.axes, whose[cell.id]) for cell in cells))
 
 
 def kinds_of(cells: Iterable[Cell], *, by_backend: bool) -> dict[tuple[str, str | None], list[Cell]]:
@@ -82,8 +82,3 @@ def jobs_of(kind: tuple[str, str | None], pieces: Sequence[Piece], count: int) -
         for index, ids in enumerate(divide(pieces, count), 1)
         if ids
     ]
-
-
-def given(cell: Cell) -> dict[str, str]:
-    """The axes that a cell has."""
-    return {axis: value for axis in cell.axes.__struct_fields__ if (value := getattr(cell.axes, axis)) is not None}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from envcheck.kept import Change, Difference, Entry, History, Merged, Move, Ratios
+from envcheck.kept import Change, Difference, Entry, History, Lost, Merged, Missing, Move, Ratios
+from envcheck.model import ANY_DRIVER
 from envcheck.report.plain import visible
 
 CELL_ROWS = ("recorded (UTC)", "verdict", "as expected", "speed-up", "digest")
@@ -152,4 +154,28 @@ def render_merged(found: Merged) -> str:
     lines = [f"{found.archive}: {counted(found.added, 'entry', 'entries')} added, {found.known} known already."]
     lines += [f"conflict: {visible(one.cell)}, {visible(one.source)}: {visible(one.what)}" for one in found.conflicts]
     lines += [f"not read: {visible(one.source)}: {visible(one.why)}" for one in found.refused]
+    lines += [*missing_lines(found.missing), *lost_lines(found.lost)]
     return "\n".join(lines)
+
+
+def missing_lines(missing: Sequence[Missing]) -> Iterator[str]:
+    """Shards that did not come, or not whole: what came is no whole matrix."""
+    for one in missing:
+        whose = f" of driver {visible(one.driver)}" if one.driver else ""
+        for what, numbers in (("missing", one.absent), ("incomplete", one.partial)):
+            if numbers:
+                named = ", ".join(map(str, numbers))
+                yield f"{what}: shard {named} of {one.count}{whose}; together they have {one.of} cells."
+
+
+def lost_lines(lost: Sequence[Lost]) -> Iterator[str]:
+    """Cells that were planned and did not come, and how to run them again."""
+    for one in lost:
+        job = f" in the job {visible(one.job)}" if one.job else ""
+        yield f"unknown: {visible(one.cell)}: planned{job}, and not delivered."
+    needs: dict[str, list[str]] = {}
+    for one in lost:
+        needs.setdefault(one.axes.driver or ANY_DRIVER, []).append(visible(one.cell))
+    for driver, cells in needs.items():
+        where = "on any host" if driver == ANY_DRIVER else f"on a host with driver {visible(driver)}"
+        yield f"Run again {where}: envcheck validate --select {shlex.quote(';'.join(cells))}"

@@ -15,7 +15,7 @@ from enum import Enum
 
 from packaging.version import InvalidVersion, Version
 
-from envcheck.kept import Entry
+from envcheck.kept import NOT_DELIVERED, Entry
 from envcheck.model import ANY_DRIVER, Axes, Status, Verdict
 from envcheck.record import Record
 
@@ -122,7 +122,8 @@ def tabulate(
     found = {(place.host, place.cell): place for place in recorded}
     for slot in slots:
         for host in hosts.get(slot.axes.backend, ("",)):
-            found.setdefault((host, slot.cell), foreseen(slot, host))
+            if host or (NOT_DELIVERED, slot.cell) not in found:
+                found.setdefault((host, slot.cell), foreseen(slot, host))
     grouped: dict[tuple[str, str], list[Place]] = {}
     for place in found.values():
         grouped.setdefault((place.axes.backend, place.host), []).append(place)
@@ -203,6 +204,8 @@ def hosts_by_backend(places: Iterable[Place]) -> dict[str, tuple[str, ...]]:
     """The classes of hosts on which cells of each backend were run."""
     found: dict[str, dict[str, None]] = {}
     for place in places:
+        if place.host == NOT_DELIVERED:  # where nothing runs nothing is untested
+            continue
         found.setdefault(place.axes.backend, {})[place.host] = None
     return {backend: tuple(hosts) for backend, hosts in found.items()}
 

@@ -13,7 +13,7 @@ from envcheck.archive import open_archive
 from envcheck.conclude import conclude
 from envcheck.errors import NothingSelectedError, UsageError
 from envcheck.history import difference, evidence_named, forget, history
-from envcheck.merge import merge
+from envcheck.merge import Terms, merge
 from envcheck.model import Evidence, Verdict
 from envcheck.prune import check_folder
 from envcheck.report.history import render, render_difference, render_merged
@@ -80,7 +80,7 @@ def test_other_evidence_of_the_same_cell_host_and_time_is_named_and_left_out(arc
     (conflict,) = found.conflicts
     assert (found.added, conflict.cell) == (1, seen.cell.id)
     assert "left out" in conflict.what
-    assert merge([theirs], archive, keep_both=True).added == 1
+    assert merge([theirs], archive, Terms(keep_both=True)).added == 1
     assert merge([ours, theirs], archive).known == 2
 
 

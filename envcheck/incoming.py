@@ -1,15 +1,17 @@
 """Evidence from elsewhere, read with distrust: what is damaged, foreign or changed on its way is refused by name.
 
-A source is a results folder, a folder of evidence files, one evidence file, another archive, or a folder of such.
+A source is a results folder, a folder of evidence files, one evidence file, another archive, a log with parcels, or a
+folder of results folders.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from envcheck import seal, store
+from envcheck import parcel, seal, store
 from envcheck.archive import is_archive, open_archive
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.kept import Refused
@@ -45,6 +47,9 @@ def read(source: Path, refused: list[Refused], key: bytes | None = None) -> Iter
             yield from from_archive(source, refused)
         else:
             refused.append(Refused(str(source), NO_SIGNATURES))
+        return
+    if parcel.is_log(source):
+        yield from from_log(source, refused, key)
         return
     for folder in [source] if holds_evidence(source) else folders_in(source) or [source]:
         yield from from_folder(folder, refused, key)
@@ -169,6 +174,15 @@ def believed(path: Path, data: bytes) -> Evidence:
     if wrong := store.implausible(evidence):
         raise UsageError(f"{path}: {wrong}")
     return evidence
+
+
+def from_log(path: Path, refused: list[Refused], key: bytes | None) -> Iterator[Found]:
+    """The evidence in a log that workers wrote parcels to."""
+    with tempfile.TemporaryDirectory(prefix="envcheck-log-") as made:
+        folders, faults = parcel.unpack(path, Path(made))
+        refused += [Refused(str(path), fault) for fault in faults]
+        for folder in folders:
+            yield from (found._replace(source=f"{path} {folder.name}") for found in from_folder(folder, refused, key))
 
 
 # --- an archive -------------------------------------------------------------------------------------------------

@@ -124,10 +124,9 @@ def runners_of(request: PlanRequest) -> Runners:
 def manifests(asked: Matrix, cells: Sequence[Cell], known: Mapping[str, float], request: PlanRequest) -> str:
     """What Kubernetes is given, with the matrix in it."""
     placing, choice = request.placing, request.choice
-    if placing.claim is None or not placing.images:
+    if not placing.images:
         raise UsageError(
-            "--format kubernetes needs an image by digest and a volume for the results",
-            remedy="--image IMAGE@sha256:DIGEST --claim NAME; docs/fleet.md",
+            "--format kubernetes needs an image by digest", remedy="--image IMAGE@sha256:DIGEST; docs/fleet.md"
         )
     served = [cell for cell in cells if cell.axes.backend in kubernetes.SERVED]
     given = {"--tier": tier_of(asked, choice), "--select": choice.select}

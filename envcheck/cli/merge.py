@@ -18,7 +18,7 @@ from envcheck.errors import MET, UNMET
     type=PATH,
     nargs=-1,
     required=True,
-    about="Results folders, folders of evidence or of such folders, evidence files, archives.",
+    about="Results folders, folders of evidence or of such folders, evidence files, archives, logs with parcels.",
 )
 @history_option
 @click.option(

@@ -49,7 +49,7 @@ from envcheck.errors import MET, UsageError
     metavar="[BACKEND=]IMAGE@DIGEST",
     help="An image with envcheck in it; repeatable (kubernetes).",
 )
-@click.option("--claim", metavar="NAME", help="The volume claim that takes the results (kubernetes).")
+@click.option("--claim", metavar="NAME", help="The volume claim that takes the results; else logs do (kubernetes).")
 @click.option("--namespace", default="envcheck", metavar="NAME", help="Where the Jobs go (kubernetes).")
 @click.option("--name", default="envcheck", metavar="NAME", help="What names of Jobs begin with (kubernetes).")
 @click.option("--runtime-class", metavar="NAME", help="Where NVIDIA's runtime is not the default one (kubernetes).")

@@ -56,6 +56,7 @@ from envcheck.errors import MET
 @sign_key_option
 @click.option("--no-preflight", is_flag=True, help="Run even cells predicted impossible.")
 @relock_option
+@click.option("--parcel", is_flag=True, help="Print the evidence too, for `envcheck merge` to read from a log.")
 @click.option("--dry-run", is_flag=True, help="Print what would be built and run, and stop.")
 @results_json_option
 @quiet_option
@@ -79,6 +80,7 @@ def validate(
     sign_key: Path | None,
     no_preflight: bool,
     relock: bool,
+    parcel: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -116,4 +118,8 @@ def validate(
     show_results(outcome.results, as_json=as_json, exit_code=outcome.exit_code)
     if outcome.suite and request.suites:
         click.echo(outcome.suite, err=True)
+    if parcel:
+        from envcheck.parcel import lines_of
+
+        write(lines_of(out))
     return outcome.exit_code

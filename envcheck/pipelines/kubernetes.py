@@ -36,19 +36,21 @@ FINAL = (1, 2, 3, 4)
 """Exit codes that a retry does not mend; 75 and a death by signal may be another node's luck."""
 MOUNTS = {"/etc/envcheck": "matrix", "/work": "work", "/tmp": "tmp", "/results": "results"}  # noqa: S108 - of the pod
 CONTAINER = "envcheck"
+EMPTY: Manifest = {"emptyDir": {}}
 KEY_FOLDER, KEY_FILE = "/etc/envcheck-key", "key"
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the manifests are for. `images` by backend, under "" for the rest; `claim` takes the results of all pods.
+    """What the manifests are for. `images` by backend, under "" for the rest; `claim` takes the results of all pods,
+    which without one leave by their logs.
 
     `key_secret` names a Secret whose entry `key` signs the evidence; `runtime_class` is for clusters where NVIDIA's
     runtime is not the default one.
     """
 
     images: Mapping[str, str]
-    claim: str
+    claim: str | None = None
     namespace: str = "envcheck"
     name: str = "envcheck"
     runtime_class: str | None = None
@@ -58,8 +60,12 @@ class Cluster:
     def __post_init__(self) -> None:
         for image in self.images.values():
             check_image(image)
-        named = {"--namespace": self.namespace, "--name": self.name, "--claim": self.claim}
-        optional = {"--runtime-class": self.runtime_class, "--key-secret": self.key_secret}
+        named = {"--namespace": self.namespace, "--name": self.name}
+        optional = {
+            "--claim": self.claim,
+            "--runtime-class": self.runtime_class,
+            "--key-secret": self.key_secret,
+        }
         for option, value in (named | {key: text for key, text in optional.items() if text is not None}).items():
             if not NAME.fullmatch(value or ""):
                 raise UsageError(f"{option} {value!r} is no name: small letters, digits and -, at most 40")
@@ -234,7 +240,8 @@ def arguments_of(cluster: Cluster, kind: Kind, name: str) -> list[str]:
     which = ["--driver", kind.driver, "--backend", kind.backend, "--shard", "env"]
     out = ["--out", f"/results/{name}/$(JOB_COMPLETION_INDEX)"]
     asked = [one.replace("$", "$$") for one in cluster.arguments]
-    return ["validate", "--quiet", *matrix, *asked, *which, *out, *key]
+    log = [] if cluster.claim else ["--parcel"]
+    return ["validate", "--quiet", *matrix, *asked, *which, *out, *log, *key]
 
 
 def volumes_of(cluster: Cluster, config: str) -> list[Manifest]:
@@ -244,6 +251,6 @@ def volumes_of(cluster: Cluster, config: str) -> list[Manifest]:
         {"name": "matrix", "configMap": {"name": config}},
         {"name": "work", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
-        {"name": "results", "persistentVolumeClaim": {"claimName": cluster.claim}},
+        {"name": "results", **({"persistentVolumeClaim": {"claimName": cluster.claim}} if cluster.claim else EMPTY)},
         *([{"name": "key", "secret": secret}] if cluster.key_secret else []),
     ]

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from envcheck import seal, store
+from envcheck import parcel, seal, store
 from envcheck.archive import open_archive
 from envcheck.conclude import conclude
 from envcheck.errors import UsageError
@@ -347,3 +347,59 @@ def test_the_command_ends_by_what_is_missing(folder: Path, key: Path, tmp_path: 
     assert [one["job"] for one in json.loads(done.stdout)["lost"]] == ["r570-1of2"]
     assert ended("merge", "signed", "--expected", "nowhere", cwd=tmp_path).returncode == 2
     assert ended("merge", "signed", "--verify-key", "nowhere", cwd=tmp_path).returncode == 2
+
+
+# --- by a log ---------------------------------------------------------------------------------------------------
+
+
+def log_of(path: Path, *folders: Path, before: str = "") -> Path:
+    lines = [f"{before}{line}" for folder in folders for line in parcel.lines_of(folder)]
+    path.write_text("\n".join(["the table", *lines, "the end"]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("before", ["", "[pod/envcheck-570-venv-x/envcheck] ", "2026-11-20T10:00:00Z stdout F "])
+def test_a_log_is_as_good_as_the_folders(folder: Path, archive: Path, key: Path, tmp_path: Path, before: str) -> None:
+    other = delivered(tmp_path / "other", as_if_seen("crashed"), key=KEY, shard=shard(2))
+    log = log_of(tmp_path / "pods.log", folder, other, before=before)
+    found = merge([log], archive, Terms(verify_key=key))
+    assert (found.added, found.refused, found.missing[0].absent) == (4, (), (1, 3))
+    assert merge([folder, other], archive).known == 4
+    assert max(len(line) for line in log.read_text().splitlines()) < 8300
+
+
+def test_a_piece_that_is_missing_or_changed_is_named(folder: Path, archive: Path, tmp_path: Path) -> None:
+    log = log_of(tmp_path / "pods.log", folder)
+    name = evidence_file(folder).relative_to(folder).as_posix()
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join(line for line in lines if f"{name} 1/" not in line), encoding="utf-8")
+    found = merge([log], archive)
+    assert found.added == 2
+    assert [Path(one.source).name for one in found.refused] == [Path(name).name]
+    log.write_text("\n".join(line.replace("eJ", "eK", 1) if f"{name} 1/" in line else line for line in lines))
+    assert any("it is damaged" in one.why for one in merge([log], archive).refused)
+
+
+def test_a_log_that_was_cut_off_is_no_parcel(folder: Path, archive: Path, tmp_path: Path) -> None:
+    log = log_of(tmp_path / "pods.log", folder)
+    lines = [line for line in log.read_text().splitlines() if seal.SUMS not in line]
+    log.write_text("\n".join(lines), encoding="utf-8")
+    found = merge([log], archive)
+    assert found.added == 0
+    assert "its list of digests is not there" in found.refused[0].why
+
+
+def test_pieces_of_a_long_file_are_counted(tmp_path: Path) -> None:
+    log = tmp_path / "pods.log"
+    log.write_text(f"envcheck-parcel {'a' * 16} evidence.sha256 1/3 eJwDAAAAAAE=\n", encoding="utf-8")
+    folders, faults = parcel.unpack(log, tmp_path / "into")
+    assert folders == []
+    assert faults[0] == f"parcel {'a' * 16}: evidence.sha256: 2 of 3 pieces are missing"
+
+
+def test_a_log_cannot_write_outside(archive: Path, tmp_path: Path) -> None:
+    log = tmp_path / "pods.log"
+    log.write_text(f"envcheck-parcel {'a' * 16} ../../stolen 1/1 eJwDAAAAAAE=\n", encoding="utf-8")
+    found = merge([log], archive)
+    assert "leads out of the folder" in found.refused[0].why
+    assert not list(tmp_path.parent.rglob("stolen"))

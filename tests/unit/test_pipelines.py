@@ -125,7 +125,7 @@ def test_the_child_pipeline_has_the_form_that_gitlab_takes() -> None:
 
 
 def manifests(**more: Any) -> list[Any]:
-    cluster = kubernetes.Cluster(images={"": IMAGE}, claim="results", **more)
+    cluster = kubernetes.Cluster(**{"images": {"": IMAGE}, "claim": "results"} | more)
     files = {"matrix.yaml": TEXT, "durations.json": "{}\n"}
     return read(kubernetes.render(fleet(by_backend=True), cluster, files), "1.2")
 
@@ -157,6 +157,13 @@ def test_there_is_a_job_per_driver_and_backend_with_an_index_per_shard() -> None
         assert {"name": "ENVCHECK_SHARDS", "value": "4"} in container["env"]
         assert container["args"][container["args"].index("--shard") + 1] == "env"
         assert container["args"][-1].endswith(f"/{job['metadata']['name']}/$(JOB_COMPLETION_INDEX)")
+
+
+def test_without_a_volume_the_evidence_leaves_by_the_log() -> None:
+    pod = manifests(claim=None)[1]["spec"]["template"]["spec"]
+    assert "--parcel" in pod["containers"][0]["args"]
+    assert {"name": "results", "emptyDir": {}} in pod["volumes"]
+    assert "--parcel" not in manifests()[1]["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
 def test_a_pod_keeps_to_the_restricted_profile() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from envcheck import lost, seal, store
 from envcheck.archive import Archive, open_archive
-from envcheck.entries import entry_of
+from envcheck.entries import entry_of, utc
 from envcheck.errors import NothingSelectedError, UsageError
 from envcheck.incoming import Found, read
 from envcheck.kept import NOT_DELIVERED, Conflict, Entry, Lost, Merged, Refused
@@ -24,11 +24,13 @@ VERIFY_KEY = "--verify-key"
 
 @dataclass(frozen=True)
 class Terms:
-    """What is asked of an import: a plan that names what has to come, and the key that it has to be signed with."""
+    """What is asked of an import: a plan that names what has to come, how young it has to be to count as having come,
+    in UTC as `Entry.recorded_at`, and the key that it has to be signed with."""
 
     keep_both: bool = False
     expected: Path | None = None
     verify_key: Path | None = None
+    since: str = ""
 
 
 @dataclass
@@ -55,12 +57,24 @@ def merge(
         for source in sources:
             for found in read(source, tally.refused, key):
                 say(f"reading {found.source}")
-                take(archive, found, tally, keep_both=terms.keep_both)
+                take(archive, found, tally, terms)
         absent = tuple(one for cell, one in expected.items() if cell not in tally.delivered)
         lost.note(archive, absent, tally.fresh)
     if not (tally.added or tally.known or tally.conflicts or tally.refused or absent):
         raise NothingSelectedError("there is no evidence in what was named", remedy=EMPTY)
     return merged(target, tally, absent)
+
+
+def since_of(text: str | None) -> str:
+    """The time of `--since`, or of a day its beginning, in UTC; empty for none. Raises UsageError."""
+    if text is None:
+        return ""
+    try:
+        return utc(text if "T" in text else f"{text}T00:00:00+00:00")
+    except UsageError:
+        raise UsageError(
+            f"--since {text!r} is no time with a zone, and no day", remedy="--since 2026-11-29T02:00Z"
+        ) from None
 
 
 def merged(target: Path, tally: Tally, absent: tuple[Lost, ...]) -> Merged:
@@ -69,29 +83,37 @@ def merged(target: Path, tally: Tally, absent: tuple[Lost, ...]) -> Merged:
     return Merged(str(target), tally.added, tally.known, tuple(tally.conflicts), tuple(tally.refused), missing, absent)
 
 
-def take(archive: Archive, found: Found, tally: Tally, *, keep_both: bool) -> None:
+def take(archive: Archive, found: Found, tally: Tally, terms: Terms) -> None:
     """Judge one cell again and store it, unless something else is there in its place."""
     try:
         entry = entry_of(found.evidence, found.run)
     except UsageError as error:
         tally.refused.append(Refused(found.source, error.message))
         return
-    if found.shard is not None:
-        tally.shards.append((found.shard, entry.cell))
-    if entry.host != NOT_DELIVERED and entry.verdict is not Verdict.UNREACHABLE:
-        tally.delivered.add(entry.cell)
+    if entry.recorded_at >= terms.since:
+        arrived(entry, found, tally)
     if what := disagreement(entry, found.told):
         tally.conflicts.append(Conflict(entry.cell, found.source, what))
     clash = None if archive.holds(entry.digest) else archive.clash(entry)
     if clash is not None:
-        tally.conflicts.append(Conflict(entry.cell, found.source, clashing(entry, clash.kept, kept_too=keep_both)))
-        if not keep_both:
+        tally.conflicts.append(
+            Conflict(entry.cell, found.source, clashing(entry, clash.kept, kept_too=terms.keep_both))
+        )
+        if not terms.keep_both:
             return
     if archive.add(entry, found.evidence):
         tally.added += 1
         tally.fresh |= {entry.cell} & tally.delivered
     else:
         tally.known += 1
+
+
+def arrived(entry: Entry, found: Found, tally: Tally) -> None:
+    """Note what came: of a shard any cell, of the plan those that some host could reach."""
+    if found.shard is not None:
+        tally.shards.append((found.shard, entry.cell))
+    if entry.host != NOT_DELIVERED and entry.verdict is not Verdict.UNREACHABLE:
+        tally.delivered.add(entry.cell)
 
 
 def disagreement(entry: Entry, told: CellResult | None) -> str:

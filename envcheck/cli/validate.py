@@ -33,7 +33,7 @@ from envcheck.cli.app import (
     verdict_named,
     write,
 )
-from envcheck.errors import MET
+from envcheck.errors import MET, UsageError
 
 
 @command(epilog=EPILOG)
@@ -87,6 +87,9 @@ def validate(
 ) -> int:
     """Build, run and judge the cells this host can run; exit by the gate."""
     from envcheck.request import Choice, Portion, Request
+
+    if parcel and as_json:
+        raise UsageError("--parcel and --json both write to standard output", remedy="Leave one of them out.")
 
     request = Request(
         matrix=matrix,

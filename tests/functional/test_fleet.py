@@ -158,6 +158,24 @@ def test_the_workflow_for_github_plans_two_shards_and_merges_them(runner: Runner
         assert sum(entry.host == NOT_DELIVERED for entry in archive.latest()) == 3
 
 
+def test_a_pod_without_a_volume_delivers_by_its_log(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "matrix.yaml").write_text(CHEAP, encoding="utf-8")
+    (tmp_path / "key").write_text(KEY, encoding="utf-8")
+    planned = ended("plan", "--format", "fleet", "--tier", "nightly", "--shards", "1", cwd=tmp_path)
+    (tmp_path / "plan.json").write_text(planned.stdout, encoding="utf-8")
+    pod = {"JOB_COMPLETION_INDEX": "0", "ENVCHECK_SHARDS": "1", "ENVCHECK_CACHE": str(cache)}
+    arguments = ("--tier", "nightly", "--driver", "any", "--shard", "env", "--sign-key", "key", "--parcel")
+    done = ended("validate", "--quiet", *arguments, cwd=tmp_path, env=pod)
+    assert done.returncode == 0, done.stderr
+    log = "".join(f"[pod/envcheck-any-venv-1/envcheck] {line}\n" for line in done.stdout.splitlines())
+    (tmp_path / "pods.log").write_text(log, encoding="utf-8")
+    merged = ended("merge", "pods.log", "--expected", "plan.json", "--verify-key", "key", cwd=tmp_path)
+    assert (merged.returncode, merged.stdout.splitlines()[0]) == (
+        0, ".envcheck/history.sqlite: 3 entries added, 0 known already.",
+    )  # fmt: skip
+    assert ended("validate", "--parcel", "--json", cwd=tmp_path).returncode == 2
+
+
 def gitlab_job(
     runner: Runner, job: Mapping[str, Any], env: Mapping[str, str], cwd: Path
 ) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from envcheck.archive import open_archive
 from envcheck.conclude import conclude
 from envcheck.errors import UsageError
 from envcheck.kept import NOT_DELIVERED, Merged
-from envcheck.merge import Terms, merge
+from envcheck.merge import Terms, merge, since_of
 from envcheck.model import Evidence, Nvml, Shard, Verdict
 from envcheck.pipelines import Fleet, FleetCell
 from envcheck.publishing import seals_of
@@ -403,3 +403,36 @@ def test_a_log_cannot_write_outside(archive: Path, tmp_path: Path) -> None:
     found = merge([log], archive)
     assert "leads out of the folder" in found.refused[0].why
     assert not list(tmp_path.parent.rglob("stolen"))
+
+
+# --- what is too old to have come ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("since", "lost"),
+    [("2026-11-20", 0), ("2026-11-20T10:00Z", 0), ("2026-11-20T10:00:01Z", 3), ("2026-11-21", 3)],
+)
+def test_what_a_volume_holds_of_earlier_runs_has_not_come(
+    folder: Path, archive: Path, tmp_path: Path, since: str, lost: int
+) -> None:
+    plan = plan_of(tmp_path / "plan.json", *VERDICTS)
+    found = merge([folder], archive, Terms(expected=plan, since=since_of(since)))
+    assert (found.added, len(found.lost)) == (3, lost)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-20T10:00:00", "20-11"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--since"):
+        since_of(text)
+
+
+def test_a_lost_cell_keeps_a_badge_from_being_green(archive: Path, tmp_path: Path) -> None:
+    seen, plan = delivered(tmp_path / "seen", as_if_seen("accelerated")), plan_of(tmp_path / "plan.json", *VERDICTS[:2])
+
+    def badge() -> str:
+        return ended("report", "--history", str(archive), "--format", "badge", cwd=tmp_path).stdout
+
+    merge([seen], archive)
+    assert "#1a7f37" in badge()
+    merge([seen], archive, Terms(expected=plan))
+    assert "#1a7f37" not in badge()

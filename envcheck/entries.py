@@ -9,7 +9,7 @@ from envcheck.archive import digest_of
 from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
 from envcheck.kept import NOT_DELIVERED, Entry
-from envcheck.model import NOWHERE, CellResult, Evidence, Finding, Host, Nvml, Status
+from envcheck.model import CellResult, Evidence, Finding, Host, Nvml, Status
 from envcheck.moving import facts_of
 
 
@@ -23,7 +23,7 @@ def entry_of(
         cell=evidence.cell.id,
         axes=evidence.cell.axes,
         recorded_at=utc(evidence.recorded_at),
-        host=class_of(evidence.host),
+        host=NOT_DELIVERED if evidence.lost else class_of(evidence.host),
         verdict=judged.verdict,
         status=judged.status,
         expected=judged.expected,
@@ -45,8 +45,6 @@ def codes_of(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def class_of(host: Host) -> str:
     """The class of hosts that are taken for one: GPUs, driver, system."""
-    if host.platform == NOWHERE:
-        return NOT_DELIVERED
     system = f"{host.platform} {host.machine}"
     if not isinstance(host.nvml, Nvml):
         return f"no GPU, {system}"

@@ -13,11 +13,11 @@ from envcheck.archive import Archive
 from envcheck.entries import entry_of
 from envcheck.errors import UsageError
 from envcheck.kept import NOT_DELIVERED, Lost, Missing
-from envcheck.model import GATE, LOST, NOWHERE, Axes, Cell, Evidence, Foresight, Host, Shard, Unread, Workload
+from envcheck.model import GATE, Axes, Cell, Evidence, Foresight, Host, Shard, Unread, Workload
 from envcheck.pipelines import Fleet
 from envcheck.record import Record
 
-HOST = Host(platform=NOWHERE, machine="", nvml=Unread(reason="no worker delivered this cell"))
+HOST = Host(platform="", machine="", nvml=Unread(reason="no worker delivered this cell"))
 REMEDY = "Name what `envcheck plan --format fleet` or `--format json` wrote: --expected FILE"
 
 
@@ -114,10 +114,11 @@ def evidence_of(lost: Lost, now: str) -> Evidence:
     return Evidence(
         cell=Cell(id=lost.cell, axes=lost.axes),
         host=HOST,
-        foresight=Foresight(state=LOST, because=because_of(lost)),
+        foresight=Foresight(state="reachable"),
         gate=GATE,
         workload=Workload(),
         recorded_at=now,
+        lost=because_of(lost),
     )
 
 

@@ -6,7 +6,7 @@ did not come is `unknown`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from envcheck.archive import Archive, open_archive
 from envcheck.entries import entry_of, utc
 from envcheck.errors import NothingSelectedError, UsageError
 from envcheck.incoming import Found, read
-from envcheck.kept import NOT_DELIVERED, Conflict, Entry, Lost, Merged, Refused
+from envcheck.kept import Conflict, Entry, Lost, Merged, Refused
 from envcheck.model import CellResult, Shard, Verdict
 
 EMPTY = "Name folders that `envcheck validate --out` wrote, folders of evidence, or archives."
@@ -44,6 +44,12 @@ class Tally:
     delivered: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     shards: list[tuple[Shard, str]] = field(default_factory=list)
+    given_up: dict[str, Lost] = field(default_factory=dict)
+    """Cells of which an engine says itself that nothing came back; their evidence says why."""
+
+    def absent(self, expected: Mapping[str, Lost]) -> Iterator[Lost]:
+        """What was planned, or given up, and did not come."""
+        return (one for cell, one in (self.given_up | dict(expected)).items() if cell not in self.delivered)
 
 
 def merge(
@@ -58,8 +64,8 @@ def merge(
             for found in read(source, tally.refused, key):
                 say(f"reading {found.source}")
                 take(archive, found, tally, terms)
-        absent = tuple(one for cell, one in expected.items() if cell not in tally.delivered)
-        lost.note(archive, absent, tally.fresh)
+        absent = tuple(tally.absent(expected))
+        lost.note(archive, [one for one in absent if one.cell not in tally.given_up], tally.fresh)
     if not (tally.added or tally.known or tally.conflicts or tally.refused or absent):
         raise NothingSelectedError("there is no evidence in what was named", remedy=EMPTY)
     return merged(target, tally, absent)
@@ -90,7 +96,9 @@ def take(archive: Archive, found: Found, tally: Tally, terms: Terms) -> None:
     except UsageError as error:
         tally.refused.append(Refused(found.source, error.message))
         return
-    if entry.recorded_at >= terms.since:
+    if found.evidence.lost:
+        tally.given_up[entry.cell] = Lost(entry.cell, entry.axes)
+    elif entry.recorded_at >= terms.since:
         arrived(entry, found, tally)
     if what := disagreement(entry, found.told):
         tally.conflicts.append(Conflict(entry.cell, found.source, what))
@@ -112,7 +120,7 @@ def arrived(entry: Entry, found: Found, tally: Tally) -> None:
     """Note what came: of a shard any cell, of the plan those that some host could reach."""
     if found.shard is not None:
         tally.shards.append((found.shard, entry.cell))
-    if entry.host != NOT_DELIVERED and entry.verdict is not Verdict.UNREACHABLE:
+    if entry.verdict is not Verdict.UNREACHABLE:
         tally.delivered.add(entry.cell)
 
 

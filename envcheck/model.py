@@ -69,9 +69,6 @@ AXES = ("backend", "python", "mediapipe", "cuda", "driver", "opencv")
 ANY_DRIVER = "any"
 """The driver axis value that every host matches."""
 
-LOST, NOWHERE = "lost", "nowhere"
-"""The state of a cell that was planned and not delivered, and the platform of the host that it was not run on."""
-
 
 class Axes(Record, frozen=True):
     """One point of the matrix. An axis left out of the matrix is None."""
@@ -565,6 +562,8 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     confidence_used: float | None = None
     """Confidence of each look at the interval, corrected for the number of looks."""
     recorded_at: str = ""
+    lost: str = ""
+    """Not empty: nothing came back from the machine that was to run this cell; says why. Nothing else was observed."""
     composed: str = ""
 
     @property

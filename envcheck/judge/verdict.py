@@ -1,5 +1,6 @@
 """Evidence -> one word. The first answer wins, in this order:
 
+0. nothing came back from the machine that was to run it          -> unknown
 1. the tables said it cannot work, and it was not run             -> impossible, unreachable
 2. the environment could not be built, or nothing could be seen   -> broken, impossible, unknown
 3. a worker died, hung or answered garbage                        -> crashed
@@ -26,7 +27,7 @@ from envcheck.judge import motion, parity
 from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
-from envcheck.model import LOST, Bench, Evidence, Judgement, Repeat, Says, Verdict, Witness, WorkerRun
+from envcheck.model import Bench, Evidence, Judgement, Repeat, Says, Verdict, Witness, WorkerRun
 
 Answer = tuple[Verdict, str]
 
@@ -73,7 +74,9 @@ def witnesses_of(evidence: Evidence) -> tuple[Witness, ...]:
 
 
 def before_running(evidence: Evidence) -> Answer | None:
-    """Steps 1 and 2: what was known before a worker ran, or prevented it."""
+    """Steps 0 to 2: what was known before a worker ran, or prevented it."""
+    if evidence.lost:
+        return Verdict.UNKNOWN, evidence.lost
     ran = evidence.cpu.outcome != "not-run"
     build, foresight = evidence.build, evidence.foresight
     if foresight.state == "unreachable":
@@ -83,7 +86,7 @@ def before_running(evidence: Evidence) -> Answer | None:
     if build is not None and build.outcome not in BUILT:
         return FAILED_BUILDS.get(build.outcome, Verdict.UNKNOWN), build.because
     if not ran:
-        return Verdict.UNKNOWN, foresight.because if foresight.state == LOST else "nothing was run"
+        return Verdict.UNKNOWN, "nothing was run"
     return None
 
 

@@ -290,6 +290,15 @@ def test_what_is_unreachable_where_it_ran_was_not_delivered(archive: Path, tmp_p
     ]
 
 
+def test_what_an_engine_gave_up_has_not_come_and_is_no_row_of_its_host(archive: Path, tmp_path: Path) -> None:
+    given_up = replace(as_if_seen("refused"), lost="its node went away")
+    plan, shards = plan_of(tmp_path / "plan.json", "refused"), shard(1, count=1)
+    found = merge([delivered(tmp_path / "a", given_up, shard=shards)], archive, Terms(expected=plan))
+    assert [one.cell for one in found.lost] == [given_up.cell.id]
+    assert [one.cell for one in merge([tmp_path / "a"], archive).lost] == [given_up.cell.id]
+    assert states(archive) == {(given_up.cell.id, NOT_DELIVERED): Verdict.UNKNOWN}
+
+
 def test_nothing_that_came_at_all_leaves_every_cell_unknown(archive: Path, tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "plan.json", *VERDICTS)
     found = merge([tmp_path / "nowhere"], archive, Terms(expected=plan))

@@ -86,8 +86,11 @@ def missing_shards(delivered: Iterable[tuple[Shard, str]]) -> tuple[Missing, ...
 # --- in the archive ---------------------------------------------------------------------------------------------
 
 
-def note(archive: Archive, lost: Sequence[Lost], delivered: Collection[str]) -> None:
-    """Store what is lost, in the place of earlier marks of the same cells; take away marks of what was delivered."""
+def note(archive: Archive, lost: Sequence[Lost], delivered: Collection[str]) -> Collection[str]:
+    """Store what is lost, in the place of earlier marks of the same cells; take away marks of what was delivered.
+
+    The cells that are marked then, whoever marked them.
+    """
     marks = list(archive.entries(host=NOT_DELIVERED))
     newest = newest_seen(archive) if marks else {}
     gone = {one.cell for one in lost} | set(delivered)
@@ -98,6 +101,7 @@ def note(archive: Archive, lost: Sequence[Lost], delivered: Collection[str]) -> 
     for one in lost:
         evidence = evidence_of(one, now)
         archive.add(entry_of(evidence), evidence)
+    return {one.cell for one in marks if one.digest not in stale} | {one.cell for one in lost}
 
 
 def newest_seen(archive: Archive) -> Mapping[str, str]:

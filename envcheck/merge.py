@@ -65,7 +65,8 @@ def merge(
                 say(f"reading {found.source}")
                 take(archive, found, tally, terms)
         absent = tuple(tally.absent(expected))
-        lost.note(archive, [one for one in absent if one.cell not in tally.given_up], tally.fresh)
+        marked = lost.note(archive, [one for one in absent if one.cell not in tally.given_up], tally.fresh)
+        absent = tuple(one for one in absent if one.cell in expected or one.cell in marked)
     if not (tally.added or tally.known or tally.conflicts or tally.refused or absent):
         raise NothingSelectedError("there is no evidence in what was named", remedy=EMPTY)
     return merged(target, tally, absent)

@@ -299,6 +299,18 @@ def test_what_an_engine_gave_up_has_not_come_and_is_no_row_of_its_host(archive: 
     assert states(archive) == {(given_up.cell.id, NOT_DELIVERED): Verdict.UNKNOWN}
 
 
+def test_a_mark_of_another_archive_that_is_older_than_the_delivery_here_is_no_news(
+    archive: Path, tmp_path: Path
+) -> None:
+    seen = as_if_seen("refused")
+    other = tmp_path / "other.sqlite"
+    gone = replace(seen, lost="its node went away", recorded_at="2026-11-01T00:00:00+00:00")
+    merge([delivered(tmp_path / "gone", gone)], other)
+    merge([delivered(tmp_path / "seen", seen)], archive)
+    assert merge([other], archive).whole
+    assert NOT_DELIVERED not in {host for _, host in states(archive)}
+
+
 def test_nothing_that_came_at_all_leaves_every_cell_unknown(archive: Path, tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "plan.json", *VERDICTS)
     found = merge([tmp_path / "nowhere"], archive, Terms(expected=plan))

@@ -20,8 +20,11 @@ from envcheck.errors import UsageError
 MARK = "envcheck-parcel"
 LONGEST = 8000
 """Characters of data in a line: container runtimes cut lines at 16 KiB."""
-LINE = re.compile(rb"envcheck-parcel ([0-9a-f]{16}) ([\w.+/-]{1,200}) ([0-9]{1,6})/([0-9]{1,6}) ([A-Za-z0-9+/=]+)")
+NAMES = rb"results\.json|evidence\.sha256(?:\.hmac)?|evidence/[A-Za-z0-9][A-Za-z0-9._+-]{0,154}"
+"""What a parcel holds; nothing else is ever written, wherever its name may lead."""
+LINE = re.compile(rb"envcheck-parcel ([0-9a-f]{16}) (" + NAMES + rb") ([0-9]{1,6})/([0-9]{1,6}) ([A-Za-z0-9+/=]+)")
 LARGEST_LOG = 1 << 30
+"""Bytes of a log, and of what is unpacked of it."""
 Pieces = dict[int, bytes]
 
 
@@ -49,7 +52,7 @@ def lines_of(out: Path) -> Iterator[str]:
 
 def is_log(path: Path) -> bool:
     """True for a file that has a line of a parcel in it."""
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size > LARGEST_LOG:
         return False
     with path.open("rb") as file:
         return any(LINE.search(line) for line in file)
@@ -58,9 +61,14 @@ def is_log(path: Path) -> bool:
 def unpack(path: Path, into: Path) -> tuple[list[Path], list[str]]:
     """The results folders in a log, each made whole in `into`; and what is not, in words."""
     folders, faults = [], []
+    room = LARGEST_LOG
     for label, files in sorted(gathered(path).items()):
         folder = into / label
-        said = [fault_of(folder, name, *pieces) for name, pieces in sorted(files.items())]
+        said = []
+        for name, (total, pieces) in sorted(files.items()):
+            fault, size = written(folder / name, total, pieces, room)
+            said.append(f"{name}: {fault}" if fault else "")
+            room -= size
         listed = optional(folder / seal.SUMS)
         if listed is None or seal.digest(listed)[: len(label)] != label:
             said.append("its list of digests is not there")
@@ -70,13 +78,17 @@ def unpack(path: Path, into: Path) -> tuple[list[Path], list[str]]:
     return folders, faults
 
 
-def fault_of(folder: Path, name: str, total: int, pieces: Pieces) -> str:
-    """Make one file of a folder; why not, where that cannot be done."""
+def written(path: Path, total: int, pieces: Pieces, room: int) -> tuple[str, int]:
+    """Make one file; why not, where that cannot be done, and its size."""
     try:
-        write(folder, name, joined(total, pieces))
+        data = joined(total, pieces)
     except UsageError as error:
-        return f"{name}: {error.message}"
-    return ""
+        return error.message, 0
+    if len(data) > room:
+        return f"with it more than {LARGEST_LOG >> 20} MiB would be unpacked", 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return "", len(data)
 
 
 def optional(path: Path) -> bytes | None:
@@ -85,10 +97,8 @@ def optional(path: Path) -> bytes | None:
 
 
 def gathered(path: Path) -> Mapping[str, Mapping[str, tuple[int, Pieces]]]:
-    """The pieces in a log, by parcel and name. Raises UsageError for a log that is too large."""
+    """The pieces in a log, by parcel and name."""
     found: dict[str, dict[str, tuple[int, Pieces]]] = {}
-    if path.stat().st_size > LARGEST_LOG:
-        raise UsageError(f"{path}: larger than {LARGEST_LOG >> 20} MiB", remedy="Keep the lines of envcheck alone.")
     with path.open("rb") as file:
         for label, name, number, total, data in matched(file):
             _, pieces = found.setdefault(label, {}).setdefault(name, (total, {}))
@@ -117,11 +127,3 @@ def joined(total: int, pieces: Pieces) -> bytes:
     if not unpacker.eof:
         raise UsageError("it is damaged, or larger than any evidence is")
     return data
-
-
-def write(folder: Path, name: str, data: bytes) -> None:
-    """One file of a folder. Raises UsageError for a name that leads elsewhere."""
-    if not store.is_inside(name):
-        raise UsageError("its name leads out of the folder")
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(data)

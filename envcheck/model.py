@@ -562,6 +562,8 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     confidence_used: float | None = None
     """Confidence of each look at the interval, corrected for the number of looks."""
     recorded_at: str = ""
+    lost: str = ""
+    """Not empty: nothing came back from the machine that was to run this cell; says why. Nothing else was observed."""
     composed: str = ""
 
     @property

@@ -11,6 +11,8 @@ from envcheck.cli.app import (
     backend_option,
     command,
     deadline_option,
+    engine_option,
+    engine_setting_option,
     input_option,
     jobs_option,
     keep_option,
@@ -23,6 +25,7 @@ from envcheck.cli.app import (
     relock_option,
     results_json_option,
     select_option,
+    settings_of,
     show_results,
     suite_option,
     tier_option,
@@ -48,6 +51,9 @@ from envcheck.errors import MET
 @suite_option
 @click.option("--no-preflight", is_flag=True, help="Run even cells predicted impossible.")
 @relock_option
+@engine_option
+@engine_setting_option
+@click.option("--resume", metavar="RUN", help="Go on with this run of the engine, however old, and with no other.")
 @click.option("--dry-run", is_flag=True, help="Print what would be built and run, and stop.")
 @results_json_option
 @quiet_option
@@ -67,11 +73,14 @@ def validate(
     suite: tuple[Path, ...],
     no_preflight: bool,
     relock: bool,
+    engine: str,
+    engine_options: tuple[str, ...],
+    resume: str | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Build, run and judge the cells this host can run; exit by the gate."""
+    """Build, run and judge the cells this host can run, or an engine's hosts; exit by the gate."""
     from envcheck.request import Choice, Request
 
     request = Request(
@@ -88,6 +97,9 @@ def validate(
         relock=relock,
         deadline_s=positive("--deadline", deadline),
         suites=suite,
+        engine=engine,
+        engine_options=settings_of("--engine-option", engine_options),
+        resume=resume,
     )
     if dry_run:
         from envcheck.dryrun import describe

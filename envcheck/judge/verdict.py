@@ -1,5 +1,6 @@
 """Evidence -> one word. The first answer wins, in this order:
 
+0. nothing came back from the machine that was to run it          -> unknown
 1. the tables said it cannot work, and it was not run             -> impossible, unreachable
 2. the environment could not be built, or nothing could be seen   -> broken, impossible, unknown
 3. a worker died, hung or answered garbage                        -> crashed
@@ -73,7 +74,9 @@ def witnesses_of(evidence: Evidence) -> tuple[Witness, ...]:
 
 
 def before_running(evidence: Evidence) -> Answer | None:
-    """Steps 1 and 2: what was known before a worker ran, or prevented it."""
+    """Steps 0 to 2: what was known before a worker ran, or prevented it."""
+    if evidence.lost:
+        return Verdict.UNKNOWN, evidence.lost
     ran = evidence.cpu.outcome != "not-run"
     build, foresight = evidence.build, evidence.foresight
     if foresight.state == "unreachable":

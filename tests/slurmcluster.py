@@ -143,14 +143,17 @@ class Cluster:
         wait_until(met, f"{what}; sinfo says {self.ask('sinfo', '-N', '-l')!r}")
 
     def kill(self, name: str) -> None:
-        """A daemon is gone from one moment to the next; of a node also what it ran."""
-        steps = [*self.steps(name), self.daemons.pop(name).pid]
+        """A daemon is gone from one moment to the next; of a node also what it ran, before anything can be told."""
+        steps = self.steps(name)
+        daemon = self.daemons.pop(name)
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
         for pid in steps:
             with suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL) if pid == steps[-1] else os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
     def steps(self, name: str) -> list[int]:
-        """The processes of a node's jobs: those that were started with its name, and their children."""
+        """The processes of a node's jobs: Slurm's own first, then those that they have started with the node's name."""
         found = []
         mark = f"SLURMD_NODENAME={name}".encode()
         for entry in Path("/proc").iterdir():
@@ -159,7 +162,8 @@ class Cluster:
                     ours = self.env["SLURM_CONF"].encode() in (entry / "environ").read_bytes()
                     if ours and mark in (entry / "environ").read_bytes().split(b"\0"):
                         found.append(int(entry.name))
-        return found
+        keepers = {parent for pid in found if (parent := parent_of(pid)) and name_of(parent).startswith("slurmstepd")}
+        return [*keepers, *found]
 
     def stop(self) -> None:
         """End everything of this cluster."""
@@ -176,6 +180,20 @@ class Cluster:
                 daemon.wait(10)
             daemon.kill()
             daemon.wait()
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process; 0 where it is gone."""
+    with suppress(OSError, ValueError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def name_of(pid: int) -> str:
+    """How a process calls itself."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def wait_until(met: Callable[[], bool], what: str) -> None:

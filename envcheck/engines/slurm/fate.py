@@ -1,20 +1,23 @@
 """What is to become of a cell whose task has ended without a delivery: decided from what Slurm says, nothing else.
 
 state of its task                          the worker had begun         it had not
-COMPLETED, FAILED, TIMEOUT, OUT_OF_MEMORY  lost                         again, within the limit
-NODE_FAIL, BOOT_FAIL, PREEMPTED, gone      again, within the limit      again, within the limit
+COMPLETED, TIMEOUT, OUT_OF_MEMORY          lost                         again, within the limit
+NODE_FAIL, FAILED, PREEMPTED, gone, …      again, within the limit      again, within the limit
 CANCELLED, by somebody else                lost                         lost
+
+The script of a task ends well whatever its workers do: FAILED says that somebody killed it, as a host does that is shut
+down.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-NODE_LOST = frozenset({"NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED", "GONE"})
+NODE_LOST = frozenset({"NODE_FAIL", "BOOT_FAIL", "FAILED", "PREEMPTED", "REVOKED", "GONE"})
 """The host was taken away; the cell is not to blame."""
 GONE = "GONE"
 """Neither the controller nor accounting knows the task any more."""
-ENDED = NODE_LOST | {"COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "CANCELLED"}
+ENDED = NODE_LOST | {"COMPLETED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "CANCELLED"}
 TIMED_OUT = "124"
 """Exit status of `timeout`."""
 
@@ -61,7 +64,7 @@ def reason_of(trace: Trace, minutes: float) -> str:
     if trace.state == GONE:
         return f"Slurm no longer knows the job{where}, and nothing was delivered"
     if trace.state in NODE_LOST:
-        return f"the node was lost{where} ({trace.state})"
+        return f"the job was killed or lost its node{where} ({trace.state})"
     if trace.state == "COMPLETED" and not trace.started_on:
         return f"the job ended{where}, and left no trace of the cell; is the shared folder full, or not shared?"
     return f"the job ended{where} ({trace.state}), and nothing was delivered{said}"

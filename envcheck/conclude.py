@@ -21,7 +21,8 @@ def conclude(evidence: Sequence[Evidence], shard: Shard | None = None) -> Result
             "there is no evidence to judge", remedy="Name a folder that `envcheck validate --out` wrote."
         )
     cells = tuple(conclude_cell(one) for one in evidence)
-    return Results(host=evidence[0].host, cells=cells, summary=summarise(cells), shard=shard)
+    host = next((one.host for one in evidence if not one.lost), evidence[0].host)
+    return Results(host=host, cells=cells, summary=summarise(cells), shard=shard)
 
 
 def conclude_cell(evidence: Evidence) -> CellResult:

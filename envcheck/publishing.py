@@ -67,16 +67,21 @@ def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) ->
     progress.say("envcheck", "running the acceptance suite")
     failed, text = run_suite(target)
     progress.done("envcheck")
-    unavailable = frozenset(e.cell.id for e in evidence if e.build is not None and e.build.outcome == "unavailable")
+    unavailable = frozenset(one.cell.id for one in evidence if may_be_had_elsewhere(one))
     code = exit_code(results, unavailable)
     return Outcome(results, code or int(failed), text if failed else "")
 
 
+def may_be_had_elsewhere(evidence: Evidence) -> bool:
+    """What the cell needs did not answer, or its worker was lost: a retry may mend that."""
+    return bool(evidence.lost) or (evidence.build is not None and evidence.build.outcome == "unavailable")
+
+
 def keep(history: Path, results: Results, evidence: Sequence[Evidence]) -> None:
-    """Add the cells to an archive; of those that this host cannot reach nothing was seen."""
+    """Add the cells to an archive; of those that no host reached, or whose worker was lost, nothing was seen."""
     with open_archive(history) as archive:
         for one, result in zip(evidence, results.cells, strict=True):
-            if result.verdict is not Verdict.UNREACHABLE:
+            if result.verdict is not Verdict.UNREACHABLE and not one.lost:
                 archive.add(entry_of(one, result=result), one)
 
 

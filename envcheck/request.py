@@ -54,6 +54,10 @@ class Request:
     deadline_s: float = 120.0
     suites: Sequence[Path] = ()
     sign_key: Path | None = None
+    engine: str = "local"
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+    resume: str | None = None
+    """The run to go on with, where it is named."""
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 

@@ -7,13 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 
 from msgspec.structs import replace
 
-from envcheck import backends, boxes, compat, environments, seal, store
+from envcheck import backends, boxes, compat, environments, matrix, seal, store
 from envcheck.cell.stage import Setting
 from envcheck.cell.worker import Material
 from envcheck.conclude import conclude
 from envcheck.division import portion_of
-from envcheck.engines import local
-from envcheck.errors import EnvcheckError
+from envcheck.engines import loading, local
+from envcheck.engines.dispatch import Asked, Gathered, dispatch, key_of, works_of
+from envcheck.engines.engine import Engine, Run
+from envcheck.errors import EnvcheckError, UsageError
 from envcheck.matrix import Matrix
 from envcheck.model import Cell, Evidence, Gate, Workload
 from envcheck.plan import docker
@@ -21,12 +23,15 @@ from envcheck.publishing import SIGN_KEY, Outcome, Target, check_target, publish
 from envcheck.report.progress import Progress
 from envcheck.request import Request, read_matrix, selected
 
+RUN_DIGITS = 16
+"""Of the hash of cells and options, in the name of a run."""
 PARTIAL = "interrupted"
 """Folder inside --out that takes what an interrupted run had finished; the results of the run before stay."""
 
 
 def validate(request: Request, progress: Progress) -> Outcome:
     """Build, run and judge the selected cells, and publish the results. Raises EnvcheckError."""
+    loading.maker_of(request.engine)  # an engine that does not load is known before anything is asked or read
     asked = read_matrix(request.matrix)
     chosen = selected(asked, request.choice, request.expect)
     cells, shard = portion_of(chosen, request.portion, request.env)
@@ -34,10 +39,37 @@ def validate(request: Request, progress: Progress) -> Outcome:
     check_target(target)
     job = job_of(request, asked, cells, progress)
     try:
-        evidence = run(job, progress)
+        gathered, engine = place(request, asked.backends, job, progress)
     except local.InterruptedJobError as interrupted:
         raise keep(target, interrupted) from None
-    return publish(target, evidence, progress)
+    outcome = publish(target, gathered.evidence, progress)
+    if gathered.ended:
+        engine.forget()
+    if gathered.lost:
+        progress.tell(rerun_of(gathered.lost))
+    return outcome
+
+
+def place(
+    request: Request, backends_asked: matrix.Backends, job: local.Job, progress: Progress
+) -> tuple[Gathered, Engine]:
+    """What came of the job's cells on the engine that was asked for, and the engine."""
+    asked = Asked(request.engine, request.engine_options, request.model, backends_asked)
+    name = key_of(job, asked)[:RUN_DIGITS]
+    if request.resume not in (None, name):
+        remedy = f"Leave --resume out, or repeat the matrix and the options of that run; these make the run {name}."
+        raise UsageError(f"--resume {request.resume}: that run is of other cells or options", remedy=remedy)
+    run = Run(name, job, request.engine_options, request.out, progress, resume=request.resume is not None)
+    engine = loading.make(request.engine, run)
+    works = works_of(job, asked, name, engine.nonce)
+    around = containers_of(job, progress.of("envcheck")) if request.engine == loading.LOCAL else nullcontext()
+    with around:
+        return dispatch(engine, works, job.setting.host, progress), engine
+
+
+def rerun_of(lost: Sequence[str]) -> str:
+    """The cells of lost workers, as they are named to be run again."""
+    return f"{len(lost)} cells are unknown because their workers were lost; again: --select '{';'.join(lost)}'"
 
 
 def run(job: local.Job, progress: Progress) -> list[Evidence]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import containers
+from tests import containers, slurmcluster
 from tests.functional.browsing import browser_missing
 
 SOFTWARE_GL = ("libEGL.so.1", "libEGL_mesa.so.0", "libGLESv2.so.2", "libGL.so.1")
@@ -52,6 +52,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "network": network_missing,
     "docker": containers.engine_missing,
     "podman": containers.podman_missing,
+    "slurm": slurmcluster.cluster_missing,
     "browser": browser_missing,
 }
 

@@ -107,6 +107,19 @@ jobs_option = click.option(
 relock_option = click.option(
     "--relock", is_flag=True, help="Resolve dependencies anew instead of using the kept locks."
 )
+engine_option = click.option(
+    "--engine",
+    default="local",
+    metavar="NAME",
+    help="Where cells run: local, slurm, or an engine that another package brings.",
+)
+engine_setting_option = click.option(
+    "--engine-option",
+    "engine_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the engine, such as partition=gpu; repeatable.",
+)
 suite_option = click.option(
     "--suite",
     type=PATH,
@@ -176,6 +189,19 @@ def verdict_named(name: str | None) -> Verdict | None:
     except ValueError:
         known = ", ".join(verdict.value for verdict in Verdict)
         raise UsageError(f"--expect {name!r} is no verdict", remedy=f"Verdicts: {known}") from None
+
+
+def settings_of(option: str, given: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE texts as a mapping."""
+    found: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise UsageError(f"{option} {text!r} is not KEY=VALUE")
+        if key in found:
+            raise UsageError(f"{option} {key} is given twice")
+        found[key] = value
+    return found
 
 
 def positive(option: str, value: float) -> float:

@@ -13,6 +13,8 @@ from envcheck.cli.app import (
     deadline_option,
     driver_option,
     durations_option,
+    engine_option,
+    engine_setting_option,
     input_option,
     jobs_option,
     keep_option,
@@ -25,6 +27,7 @@ from envcheck.cli.app import (
     relock_option,
     results_json_option,
     select_option,
+    settings_of,
     shard_option,
     show_results,
     sign_key_option,
@@ -57,6 +60,9 @@ from envcheck.errors import MET, UsageError
 @click.option("--no-preflight", is_flag=True, help="Run even cells predicted impossible.")
 @relock_option
 @click.option("--parcel", is_flag=True, help="Print the evidence too, for `envcheck merge` to read from a log.")
+@engine_option
+@engine_setting_option
+@click.option("--resume", metavar="RUN", help="Go on with this run of the engine, however old, and with no other.")
 @click.option("--dry-run", is_flag=True, help="Print what would be built and run, and stop.")
 @results_json_option
 @quiet_option
@@ -81,11 +87,14 @@ def validate(
     no_preflight: bool,
     relock: bool,
     parcel: bool,
+    engine: str,
+    engine_options: tuple[str, ...],
+    resume: str | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Build, run and judge the cells this host can run; exit by the gate."""
+    """Build, run and judge the cells this host can run, or an engine's hosts; exit by the gate."""
     from envcheck.request import Choice, Portion, Request
 
     if parcel and as_json:
@@ -107,6 +116,9 @@ def validate(
         deadline_s=positive("--deadline", deadline),
         suites=suite,
         sign_key=sign_key,
+        engine=engine,
+        engine_options=settings_of("--engine-option", engine_options),
+        resume=resume,
     )
     if dry_run:
         from envcheck.dryrun import describe

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from envcheck import environments, process
@@ -15,8 +16,10 @@ from envcheck.cache import hold
 from envcheck.cell.observe import NvmlSampler
 from envcheck.cell.run import observe_cell
 from envcheck.cell.stage import Setting
+from envcheck.engines import plans
+from envcheck.engines.engine import Change, Run, State, Work
 from envcheck.environments import Prepared
-from envcheck.errors import InterruptedRunError
+from envcheck.errors import InterruptedRunError, UsageError
 from envcheck.host import observe_host
 from envcheck.model import Axes, Cell, Evidence, Foresight, Host
 from envcheck.plan import Backend
@@ -59,16 +62,25 @@ def host_here(env: Mapping[str, str]) -> Host:
 def run(job: Job, progress: Progress) -> list[Evidence]:
     """The evidence of every cell of the job, in its order. Raises InterruptedJobError with what was finished."""
     finished: list[Evidence] = []
+    try:
+        with closing(one_by_one(job, progress)) as going:
+            for evidence in going:
+                finished.append(evidence)
+                job.observed(evidence)
+    except (KeyboardInterrupt, InterruptedRunError):
+        raise InterruptedJobError(finished) from None
+    return finished
+
+
+def one_by_one(job: Job, progress: Progress) -> Generator[Evidence, None, None]:
+    """The evidence of each cell the moment it is finished. Raises KeyboardInterrupt or InterruptedRunError."""
     pool = ThreadPoolExecutor(max_workers=max(1, job.jobs), thread_name_prefix="build")
     try:
         with process.interruptible(), hold(job.cache / environments.IN_USE, waiting_for(progress), shared=True):
-            run_all(job, pool, progress, finished)
-    except (KeyboardInterrupt, InterruptedRunError):
-        raise InterruptedJobError(finished) from None
+            yield from run_all(job, pool, progress)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         process.resume()
-    return finished
 
 
 def waiting_for(progress: Progress) -> Callable[[], None]:
@@ -77,8 +89,8 @@ def waiting_for(progress: Progress) -> Callable[[], None]:
     return lambda: say("waiting for envcheck prune to end")
 
 
-def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: list[Evidence]) -> None:
-    """Build everything, then measure one cell after the other into `finished`."""
+def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress) -> Iterator[Evidence]:
+    """Build everything, then measure one cell after the other."""
     foreseen = [job.foresee(cell.axes) for cell in job.cells]
     check_plans(job, foreseen)
     builds = [
@@ -89,8 +101,7 @@ def run_all(job: Job, pool: ThreadPoolExecutor, progress: Progress, finished: li
         if one is not None:
             one.exception()
     for cell, state, one in zip(job.cells, foreseen, builds, strict=True):
-        finished.append(measure(job, cell, state, one, progress))
-        job.observed(finished[-1])
+        yield measure(job, cell, state, one, progress)
 
 
 def check_plans(job: Job, foreseen: Sequence[Foresight]) -> None:
@@ -140,6 +151,51 @@ def measure_alone(
             return observe_cell(cell, foresight, setting, prepared.build, prepared.python, say)
     finally:
         progress.done(cell.id)
+
+
+def make(run: Run) -> Local:
+    """This machine as an engine. It has no options: --jobs says how many environments are built at once."""
+    if run.options:
+        raise UsageError(f"the local engine has no option {', '.join(sorted(run.options))}")
+    if run.resume:
+        raise UsageError(
+            "a local run cannot be gone on with", remedy="Leave --resume out; environments are kept anyway."
+        )
+    return Local(run.job, run.progress)
+
+
+@dataclass
+class Local:
+    """The engine of this machine: the cells of a job, run in this process."""
+
+    job: Job
+    progress: Progress
+    nonce: str = field(default_factory=lambda: secrets.token_hex(16))
+    works: Mapping[str, Work] = field(default_factory=dict)
+    delivered: dict[str, bytes] = field(default_factory=dict)
+
+    def submit(self, works: Sequence[Work]) -> None:
+        """Take the cells."""
+        self.works = {work.plan.cell.id: work for work in works}
+
+    def follow(self) -> Generator[Change, None, None]:
+        """Build, measure, and say of each cell that it is done."""
+        job = replace(self.job, cells=[work.plan.cell for work in self.works.values()])
+        with closing(one_by_one(job, self.progress)) as going:
+            for evidence in going:
+                name = evidence.cell.id
+                self.delivered[name] = plans.encode(plans.answer(self.works[name].plan, evidence))
+                yield Change(name, State.DONE)
+
+    def collect(self, cell: str) -> bytes:
+        """What was observed, handed over once."""
+        return self.delivered.pop(cell)
+
+    def cancel(self) -> None:
+        """Nothing goes on without this process."""
+
+    def forget(self) -> None:
+        """Nothing is kept of a run."""
 
 
 def default_jobs() -> int:

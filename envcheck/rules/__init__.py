@@ -53,7 +53,8 @@ BY_CODE = {rule.code: rule for rule in RULES}
 
 def findings(evidence: Evidence, judgement: Judgement) -> tuple[Finding, ...]:
     """What the rules say of one judged cell; the root cause first."""
-    return apply(RULES, Case(evidence, judgement))
+    asked = (BY_CODE[res.LOST],) if evidence.lost else RULES
+    return apply(asked, Case(evidence, judgement))
 
 
 __all__ = ["BY_CODE", "RULES", "Case", "Rule", "findings"]

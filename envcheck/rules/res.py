@@ -10,6 +10,10 @@ from envcheck.rules.rule import Case, Rule
 CRASHES = "https://github.com/google-ai-edge/mediapipe/issues/6008"
 
 
+LOST = "RES612"
+"""Of a cell of which nothing came back; no other rule has anything to look at."""
+
+
 def ended(outcome: str) -> Callable[[Case], str | None]:
     """A worker ended this way and the verdict is `crashed`."""
 
@@ -46,5 +50,13 @@ RULES = (
         because="Something in the environment speaks in place of our program: a start-up hook, a wrapper, or memory gone wrong.",
         remedy="Look for sitecustomize.py or *.pth files that print, and for a `python` that is a script.",
         url="https://docs.python.org/3/library/site.html",
+    ),
+    Rule(
+        code=LOST,
+        title="nothing came back from the worker",
+        see=lambda case: case.evidence.lost or None,
+        because="Nobody could look at this cell: neither a pass nor a failure, and its row stays so that it is not forgotten.",
+        remedy="envcheck validate --select CELL --engine slurm    # with the engine, the matrix and the options of this run",
+        url="https://slurm.schedmd.com/job_state_codes.html",
     ),
 )

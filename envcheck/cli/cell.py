@@ -1,0 +1,54 @@
+"""`envcheck cell`: one cell, as an engine's worker runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from envcheck.cli.app import EPILOG, command, quiet_option
+from envcheck.errors import MET
+
+
+@command(epilog=EPILOG)
+@click.option("--plan", required=True, metavar="FILE", help="The cell's plan as JSON; - is standard input.")
+@click.option("--out", required=True, metavar="FILE", help="Where its delivery goes, as JSON; - is standard output.")
+@quiet_option
+def cell(plan: str, out: str, quiet: bool) -> int:
+    """Run one cell on this host and deliver its evidence, unjudged; engines start this on their hosts.
+
+    Exit code 0 says that evidence was delivered, whatever it shows: whoever asked for it judges it.
+    """
+    from envcheck.engines import plans
+    from envcheck.report.progress import Progress
+    from envcheck.working import work
+
+    asked = plans.read_plan(bytes_of(plan), "standard input" if plan == "-" else plan)
+    with Progress(quiet=quiet) as progress:
+        delivery, error = work(asked, dict(os.environ), progress)
+    deliver(plans.encode(delivery), out)
+    if error is not None:
+        raise error
+    return MET
+
+
+def bytes_of(name: str) -> bytes:
+    """What is to be read, of which a plan's limit and a byte are enough."""
+    from envcheck.engines.plans import PLAN_LIMIT
+    from envcheck.store import read_limited
+
+    return sys.stdin.buffer.read(PLAN_LIMIT + 1) if name == "-" else read_limited(Path(name))
+
+
+def deliver(data: bytes, name: str) -> None:
+    """Write a delivery whole or not at all."""
+    from envcheck import store
+
+    if name == "-":
+        sys.stdout.buffer.write(data + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    with store.explained(Path(name)):
+        store.commit([(store.stage(Path(name), data), Path(name))])

@@ -1,0 +1,168 @@
+"""Drives an engine: plans out, deliveries in, and of every cell exactly one evidence, whatever became of its worker."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+import msgspec
+
+from envcheck import __version__, process
+from envcheck.compat import codes
+from envcheck.engines import plans
+from envcheck.engines.engine import Change, Engine, SilentEngineError, State, Work, needs_of
+from envcheck.engines.local import InterruptedJobError, Job
+from envcheck.engines.plans import Plan, RefusedError
+from envcheck.errors import EnvcheckError, InterruptedRunError
+from envcheck.matrix import Backends
+from envcheck.model import Cell, Evidence, Foresight, Host, Unread
+from envcheck.report.progress import Progress
+
+NOT_KNOWN = Host(platform="unknown", machine="unknown", nvml=Unread(reason="nothing came back from the host"))
+ENDED = (State.DONE, State.LOST, State.UNREACHABLE)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What came of a run. `ended` is False where cells may still be under way, although their rows say `unknown`."""
+
+    evidence: tuple[Evidence, ...]
+    ended: bool = True
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The ids of cells to be run again."""
+        return tuple(one.cell.id for one in self.evidence if one.lost)
+
+
+@dataclass
+class Tally:
+    """What has come in so far: of each cell the first that was believed."""
+
+    works: Mapping[str, Work]
+    host: Host
+    progress: Progress
+    found: dict[str, Evidence] = field(default_factory=dict)
+
+    def take(self, change: Change, engine: Engine) -> None:
+        """Note what became of a cell. A second word on a cell that has ended changes nothing."""
+        work = self.works.get(change.cell)
+        if work is None or change.cell in self.found:
+            return
+        if change.state in ENDED:
+            self.found[change.cell] = self.evidence_of(work.plan, change, engine)
+            self.progress.done(change.cell)
+            self.progress.say("envcheck", f"{len(self.found)} of {len(self.works)} cells are done")
+        else:
+            self.progress.say(change.cell, change.because or change.state.value)
+
+    def evidence_of(self, plan: Plan, change: Change, engine: Engine) -> Evidence:
+        """The evidence of a cell that has ended."""
+        if change.state is State.UNREACHABLE:
+            return unreachable(plan, self.host, change.because)
+        if change.state is State.LOST:
+            return lost(plan, change.because)
+        try:
+            return plans.accept(plan, engine.collect(plan.cell.id))
+        except RefusedError as refused:
+            return lost(plan, f"what the worker delivered was refused: {refused}")
+        except EnvcheckError as error:
+            return lost(plan, f"what the worker delivered cannot be read: {error.message}")
+
+    def in_order(self, missing: str = "") -> tuple[Evidence, ...]:
+        """The evidence of all cells in the run's order; those that are missing are lost, where `missing` says why."""
+        return tuple(
+            self.found.get(name) or lost(work.plan, missing)
+            for name, work in self.works.items()
+            if name in self.found or missing
+        )
+
+
+def dispatch(engine: Engine, works: Sequence[Work], host: Host, progress: Progress) -> Gathered:
+    """Run the cells on an engine. Raises InterruptedJobError with what was finished, and what `submit` raises."""
+    tally = Tally({work.plan.cell.id: work for work in works}, host, progress)
+    try:
+        with process.interruptible():
+            engine.submit(works)
+            with closing(engine.follow()) as changes:
+                for change in changes:
+                    tally.take(change, engine)
+    except SilentEngineError as error:
+        return Gathered(tally.in_order(missing=error.message), ended=False)
+    except (KeyboardInterrupt, InterruptedRunError):
+        process.resume()  # to cancel, an engine may have to start a program
+        engine.cancel()
+        raise InterruptedJobError(tally.in_order()) from None
+    finally:
+        process.resume()
+    return Gathered(tally.in_order(missing="the engine ended without a word on this cell"))
+
+
+def lost(plan: Plan, because: str) -> Evidence:
+    """The evidence of a cell of which nothing came back that can be believed."""
+    return blank(plan, NOT_KNOWN, Foresight(state="reachable"), because or "nothing came back from the worker")
+
+
+def unreachable(plan: Plan, host: Host, because: str) -> Evidence:
+    """The evidence of a cell that no host of the engine can run."""
+    return blank(plan, host, Foresight(state="unreachable", because=because, code=codes.DRIVER_NOT_HERE))
+
+
+def blank(plan: Plan, host: Host, foresight: Foresight, because: str = "") -> Evidence:
+    """The evidence of a cell that was not run."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return Evidence(
+        cell=plan.cell, host=host, foresight=foresight, gate=plan.gate, workload=plan.workload, recorded_at=now,
+        lost=because,
+    )  # fmt: skip
+
+
+# --- what is asked of the workers -----------------------------------------------------------------------------------
+
+
+def key_of(job: Job, asked: Asked) -> str:
+    """What has to be the same for a run to be gone on with."""
+    setting = job.setting
+    parts = (
+        job.cells, setting.gate, setting.material.workload, setting.model, setting.material.frames.record,
+        setting.deadline_s, job.preflight, job.relock, asked, __version__,
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What plans say that a job does not: the engine's options, the model by its name, the settings of backends."""
+
+    engine: str
+    options: Mapping[str, str]
+    model: str
+    backends: Backends
+
+
+def works_of(job: Job, asked: Asked, run: str, nonce: str) -> list[Work]:
+    """The cells of a job as work for an engine."""
+    return [Work(plan_of(cell, job, asked, run, nonce), needs_of(cell.axes)) for cell in job.cells]
+
+
+def plan_of(cell: Cell, job: Job, asked: Asked, run: str, nonce: str) -> Plan:
+    """One cell of a job, for a worker."""
+    setting = job.setting
+    return Plan(
+        version=__version__,
+        run=run,
+        nonce=nonce,
+        cell=cell,
+        gate=setting.gate,
+        workload=setting.material.workload,
+        model=asked.model,
+        model_sha256=setting.model.sha256,
+        frames_sha256=setting.material.frames.record.sha256,
+        deadline_s=setting.deadline_s,
+        preflight=job.preflight,
+        relock=job.relock,
+        backends=asked.backends,
+    )

@@ -1,0 +1,417 @@
+"""The Slurm engine on a real Slurm, whatever happens to its nodes, its controller, its folder or to us.
+
+Most cells are run by a stand-in, because what is tested is the engine; one is a real cell of MediaPipe.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests import slurmcluster
+from tests.children import child
+from tests.functional.conftest import environment
+from tests.slurmcluster import Cluster, Node, wait_until
+
+pytestmark = pytest.mark.slurm
+
+NODES = (
+    Node("n1", "driver-560,fast"),
+    Node("n2", "driver-560.35.03"),
+    Node("n3", "driver-550.54.15", gpus=0, partition="old"),
+    Node("n4", "driver-470"),
+    Node("n5", "driver-535"),
+)
+STAND_IN = shlex.join([sys.executable, str(Path(__file__).with_name("stand_in.py"))])
+DEADLINE_S = 150
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with slurmcluster.running(NODES) as cluster:
+        yield cluster
+
+
+@dataclass
+class Fleet:
+    """A user's folder, with a matrix of cells that a stand-in runs."""
+
+    cluster: Cluster
+    folder: Path
+    options: dict[str, str] = field(default_factory=lambda: {"command": STAND_IN, "settle": "1"})
+    env: dict[str, str] = field(default_factory=dict)
+
+    def matrix(self, cells: int, *drivers: str) -> None:
+        """So many cells for each driver."""
+        listed = ", ".join(f'"{number}"' for number in range(1, cells + 1))
+        axes = f'python: ["3.11"], mediapipe: ["1.2.2"], opencv: [{listed}], driver: {json.dumps(drivers)}'
+        self.write(f"version: 1\naxes: {{{axes}}}\n")
+
+    def write(self, text: str) -> None:
+        """The matrix."""
+        (self.folder / "matrix.yaml").write_text(text, encoding="utf-8")
+
+    @contextmanager
+    def start(self, *more: str, **options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`envcheck validate` on the cluster, gone at the end of a `with` block."""
+        settings = [f"--engine-option={key}={value}" for key, value in (self.options | options).items()]
+        env = {**self.cluster.env, "STAND_IN_LOG": str(self.folder / "log"), **self.env}
+        argv = [sys.executable, "-m", "envcheck", "validate", "--engine", "slurm", *settings, *more]
+        with (
+            (self.folder / "stderr").open("ab") as stderr,
+            child(argv, cwd=self.folder, env=environment(env), stdout=subprocess.DEVNULL, stderr=stderr) as running,
+        ):
+            yield running
+
+    def run(self, *more: str, **options: str) -> int:
+        """The same, to its end; the exit code."""
+        with self.start(*more, **options) as running:
+            return ended(running)
+
+    @property
+    def stderr(self) -> str:
+        """What was told so far."""
+        path = self.folder / "stderr"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @property
+    def rows(self) -> dict[str, tuple[str, str]]:
+        """Verdict and reason of each cell."""
+        return rows_in(self.folder / ".envcheck")
+
+    @property
+    def executed(self) -> Counter[str]:
+        """How often each cell was run."""
+        return Counter(line.split()[0] for line in self.logged)
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The node that each cell was run on last."""
+        return dict(line.split() for line in self.logged)
+
+    @property
+    def logged(self) -> list[str]:
+        """A line for each time a cell was run."""
+        path = self.folder / "log"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    @property
+    def shared(self) -> Path:
+        """The folder of the only run."""
+        (found,) = (self.folder / ".envcheck" / "slurm").iterdir()
+        return found
+
+
+def rows_in(out: Path) -> dict[str, tuple[str, str]]:
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    rows = {cell["id"]: (cell["verdict"], cell["because"]) for cell in results["cells"]}
+    assert len(rows) == len(results["cells"])
+    return rows
+
+
+def ended(running: subprocess.Popen[bytes]) -> int:
+    return running.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def fleet(cluster: Cluster, tmp_path: Path) -> Fleet:
+    return Fleet(cluster, tmp_path)
+
+
+def broken_by_stand_in(rows: Mapping[str, tuple[str, str]]) -> bool:
+    return all(verdict == "broken" and "a stand-in on n" in because for verdict, because in rows.values())
+
+
+# --- where cells run ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.network
+@pytest.mark.software_gl
+def test_a_real_cell_has_the_verdict_that_it_has_here(fleet: Fleet, cache: Path) -> None:
+    fleet.write('version: 1\naxes: {python: ["3.11"], mediapipe: ["1.2.2"]}\ngate: {max_seconds: 5}\n')
+    fleet.options = {"settle": "1"}
+    fleet.env = {"ENVCHECK_CACHE": str(cache)}
+    code = fleet.run()
+    there = fleet.rows
+    here = subprocess.run(
+        [sys.executable, "-m", "envcheck", "validate", "--out", "here"], cwd=fleet.folder,
+        env=environment(fleet.env), capture_output=True, check=False, timeout=DEADLINE_S,
+    )  # fmt: skip
+
+    assert there == rows_in(fleet.folder / "here")
+    assert next(iter(there.values()))[0] == "refused"
+    assert code == here.returncode == 1
+
+
+def test_the_feature_of_its_driver_leads_a_cell_to_its_node(fleet: Fleet) -> None:
+    fleet.matrix(1, "560.35", "550", "any")
+    code = fleet.run()
+
+    assert code == 1
+    assert broken_by_stand_in(fleet.rows)
+    assert {cell.rpartition("-r")[2].partition("-")[0]: node for cell, node in fleet.nodes.items()} == {
+        "560.35": "n2", "550": "n3", "any": fleet.nodes["venv-py3.11-mp1.2.2-rany-cv1"],
+    }  # fmt: skip
+    assert not list((fleet.folder / ".envcheck" / "slurm").iterdir())
+
+
+def test_a_feature_of_another_name_is_an_option(fleet: Fleet) -> None:
+    fleet.matrix(1, "999")
+
+    assert fleet.run(**{"driver.999": "fast"}) == 1
+    assert set(fleet.nodes.values()) == set() or set(fleet.nodes.values()) == {"n1"}
+
+
+def test_cells_that_no_partition_can_serve_are_named_without_waiting(fleet: Fleet) -> None:
+    fleet.matrix(1, "600", "550")
+    code = fleet.run(partition="main")
+    reasons = [because for _, because in fleet.rows.values()]
+
+    assert code == 3
+    assert {verdict for verdict, _ in fleet.rows.values()} == {"unreachable"}
+    assert reasons[0].startswith("needs driver 600, and no node in partition main has the feature driver-600")
+    assert reasons[1].startswith("needs driver 550, and no node in partition main has the feature driver-550")
+    assert not fleet.logged
+
+
+def test_what_slurm_refuses_is_unknown_with_its_words(fleet: Fleet) -> None:
+    fleet.matrix(2, "560")
+    code = fleet.run(gres="gpu:7")
+
+    assert code == 75
+    assert {verdict for verdict, _ in fleet.rows.values()} == {"unknown"}
+    assert all("sbatch refused" in because for _, because in fleet.rows.values())
+    assert "again: --select" in fleet.stderr
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+def until_running(fleet: Fleet, cells: int = 1) -> None:
+    wait_until(lambda: len(fleet.logged) >= cells, f"{cells} cells to run; {fleet.stderr}")
+
+
+def test_a_node_that_is_killed_gives_its_cells_to_another(fleet: Fleet, cluster: Cluster) -> None:
+    fleet.matrix(4, "560")
+    fleet.env = {"STAND_IN_S": "3"}
+    with fleet.start(batch="2") as running:
+        until_running(fleet, 2)
+        cluster.kill("n2")
+        code = ended(running)
+    cluster.start_node("n2")
+    counts = fleet.executed
+
+    assert code == 1
+    assert len(fleet.rows) == 4
+    assert broken_by_stand_in(fleet.rows)
+    assert max(counts.values()) == 2
+    assert "again: the job was killed or lost its node on node n2" in fleet.stderr
+    assert set(fleet.nodes.values()) == {"n1"}
+
+
+def test_a_node_that_is_lost_too_often_leaves_its_cell_unknown(fleet: Fleet, cluster: Cluster) -> None:
+    fleet.matrix(1, "535")
+    fleet.env = {"STAND_IN_S": "60"}
+    with fleet.start(requeue="0") as running:
+        until_running(fleet)
+        cluster.kill("n5")
+        code = ended(running)
+    cluster.start_node("n5")
+    ((verdict, because),) = fleet.rows.values()
+
+    assert code == 75
+    assert verdict == "unknown"
+    assert because.startswith("the job was killed or lost its node on node n5 (NODE_FAIL)")
+
+
+def test_a_controller_that_is_restarted_changes_nothing(fleet: Fleet, cluster: Cluster) -> None:
+    fleet.matrix(4, "560")
+    fleet.env = {"STAND_IN_S": "2"}
+    with fleet.start(batch="2") as running:
+        until_running(fleet)
+        cluster.kill("slurmctld")
+        time.sleep(3)
+        cluster.start_controller()
+        code = ended(running)
+
+    assert code == 1
+    assert broken_by_stand_in(fleet.rows)
+    assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def test_envcheck_killed_and_started_again_finds_its_jobs(fleet: Fleet) -> None:
+    fleet.matrix(6, "560")
+    fleet.env = {"STAND_IN_S": "1.5"}
+    with fleet.start(batch="3") as running:
+        until_running(fleet, 3)
+        running.send_signal(signal.SIGKILL)
+        ended(running)
+    run = fleet.shared.name
+    time.sleep(1.5)
+    code = fleet.run("--resume", run, batch="3")
+
+    assert code == 1
+    assert len(fleet.rows) == 6
+    assert broken_by_stand_in(fleet.rows)
+    assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def test_killed_while_it_sends_it_finds_the_job_by_its_name(fleet: Fleet, cluster: Cluster) -> None:
+    """The state says that a job was to be sent, and not that it was."""
+    fleet.matrix(2, "560")
+    fleet.env = {"STAND_IN_S": "3"}
+    with fleet.start() as running:
+        until_running(fleet)
+        running.send_signal(signal.SIGKILL)
+        ended(running)
+    state = fleet.shared / "run.json"
+    kept = json.loads(state.read_text(encoding="utf-8"))
+    assert kept["jobs"][0].pop("id")
+    state.write_text(json.dumps(kept), encoding="utf-8")
+
+    assert fleet.run() == 1
+    assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def test_ctrl_c_cancels_keeps_what_was_finished_and_the_next_call_does_the_rest(fleet: Fleet, cluster: Cluster) -> None:
+    fleet.matrix(4, "560.35")
+    fleet.env = {"STAND_IN_S": "2"}
+    with fleet.start(batch="4") as running:
+        wait_until(lambda: "1 of 4 cells are done" in fleet.stderr, "a cell to be done")
+        running.send_signal(signal.SIGINT)
+        code = ended(running)
+    name = f"envcheck-{fleet.shared.name}-0"
+    wait_until(lambda: name not in cluster.ask("squeue", "--noheader", "--format=%j"), "the job to be gone")
+    kept = rows_in(fleet.folder / ".envcheck" / "interrupted")
+
+    assert code == 130
+    assert broken_by_stand_in(kept)
+    assert fleet.run(batch="4") == 1
+    assert len(fleet.rows) == 4
+    assert broken_by_stand_in(fleet.rows)
+    assert all(fleet.executed[cell] == 1 for cell in kept)
+
+
+def test_a_cell_over_its_limit_is_unknown_and_holds_no_other_up(fleet: Fleet) -> None:
+    fleet.matrix(2, "470")
+    fleet.env = {"STAND_IN_S": "30"}
+    code = fleet.run(minutes="0.03", batch="2")
+
+    assert code == 75
+    assert all(verdict == "unknown" for verdict, _ in fleet.rows.values())
+    assert all("the cell took longer than its 0.03 min on node n4" in because for _, because in fleet.rows.values())
+
+
+def test_a_job_over_its_time_limit_leaves_the_cell_that_ran_unknown(fleet: Fleet) -> None:
+    """Slurm's limits are minutes, and it looks for jobs that are over theirs twice a minute."""
+    fleet.matrix(1, "470")
+    fleet.env = {"STAND_IN_S": "300"}
+    code = fleet.run(time="1")
+    ((verdict, because),) = fleet.rows.values()
+
+    assert code == 75
+    assert verdict == "unknown"
+    assert because == "the job was ended at its time limit on node n4 (TIMEOUT)"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system with hardly any room."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=False)
+
+
+def fill(folder: Path) -> None:
+    with (folder / "filler").open("wb") as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+        except OSError:
+            return
+
+
+def test_a_shared_folder_that_fills_up_loses_no_row(fleet: Fleet, small: Path) -> None:
+    fleet.matrix(2, "560")
+    fleet.env = {"STAND_IN_S": "2"}
+    with fleet.start(folder=str(small), requeue="1") as running:
+        until_running(fleet, 2)
+        fill(small)
+        code = ended(running)
+
+    assert code == 75
+    assert len(fleet.rows) == 2
+    assert {verdict for verdict, _ in fleet.rows.values()} == {"unknown"}
+
+
+def test_a_shared_folder_that_is_full_from_the_start_is_one_message(fleet: Fleet, small: Path) -> None:
+    fleet.matrix(2, "560")
+    fill(small)
+
+    assert fleet.run(folder=str(small)) == 2
+    assert f"the shared folder {small}" in fleet.stderr
+    assert "No space left on device" in fleet.stderr
+    assert not fleet.logged
+
+
+def test_a_cell_that_is_delivered_twice_counts_once(fleet: Fleet, cluster: Cluster) -> None:
+    """Another job works on the same task at the same time, as one that was taken for lost may do."""
+    fleet.matrix(2, "560")
+    fleet.env = {"STAND_IN_S": "2"}
+    with fleet.start(batch="2") as running:
+        until_running(fleet)
+        shared = fleet.shared
+        again = ["sbatch", "--array=0-0", "--output=/dev/null", "--constraint=driver-560|driver-560.35.03"]
+        env = environment({**cluster.env, **fleet.env, "STAND_IN_LOG": str(fleet.folder / "log")})
+        worker = [str(shared / "batch.sh"), str(shared), "0", "60", *shlex.split(STAND_IN)]
+        subprocess.run([*again, *worker], env=env, check=True, capture_output=True)
+        code = ended(running)
+
+    assert code == 1
+    assert broken_by_stand_in(fleet.rows)
+    assert max(fleet.executed.values()) == 2
+
+
+def test_a_delivery_of_another_run_is_refused(fleet: Fleet) -> None:
+    fleet.matrix(1, "560")
+    fleet.env = {"STAND_IN_FORGE": "1"}
+    code = fleet.run()
+    ((verdict, because),) = fleet.rows.values()
+
+    assert (code, verdict) == (75, "unknown")
+    assert because.startswith("what the worker delivered was refused: it is of another nonce")
+
+
+def test_two_that_follow_one_run_are_one_too_many(fleet: Fleet) -> None:
+    fleet.matrix(1, "560")
+    fleet.env = {"STAND_IN_S": "4"}
+    with fleet.start() as first:
+        until_running(fleet)
+        assert fleet.run() == 75
+        assert "another envcheck follows the run" in fleet.stderr
+        assert ended(first) == 1
+    assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def test_a_host_without_slurm_says_so(fleet: Fleet) -> None:
+    fleet.matrix(1, "560")
+    fleet.env = {"PATH": "/nowhere"}
+
+    assert fleet.run() == 2
+    assert "Slurm's sinfo could not start" in fleet.stderr

@@ -68,7 +68,10 @@ def lost_of(data: bytes) -> list[Lost]:
 
 
 def missing_shards(delivered: Iterable[tuple[Shard, str]]) -> tuple[Missing, ...]:
-    """Of each division that something came from: the shards of which nothing came, and those that came in part."""
+    """Of each division that something came from: the shards of which nothing came, and those that came in part.
+
+    Where there are more shards than groups of cells, the last ones are empty, and nothing has to come of them.
+    """
     divisions: dict[tuple[str, int, str | None, int], dict[int, tuple[int, set[str]]]] = {}
     for shard, cell in delivered:
         which = (shard.division, shard.count, shard.driver, shard.of)
@@ -76,7 +79,8 @@ def missing_shards(delivered: Iterable[tuple[Shard, str]]) -> tuple[Missing, ...
         cells.add(cell)
     found = []
     for (division, count, driver, of), seen in sorted(divisions.items(), key=lambda item: str(item[0])):
-        absent = tuple(index for index in range(1, count + 1) if index not in seen)
+        whole = sum(wanted for wanted, _ in seen.values()) >= of
+        absent = () if whole else tuple(index for index in range(1, count + 1) if index not in seen)
         partial = tuple(sorted(index for index, (wanted, cells) in seen.items() if len(cells) < wanted))
         if absent or partial:
             found.append(Missing(count=count, of=of, division=division, driver=driver, absent=absent, partial=partial))

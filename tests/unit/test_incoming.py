@@ -212,6 +212,13 @@ def test_all_shards_are_the_whole_and_a_missing_one_is_named(archive: Path, tmp_
     assert "missing: shard 2 of 3; together they have 3 cells." in render_merged(found)
 
 
+def test_shards_that_have_no_cells_are_not_missed(archive: Path, tmp_path: Path) -> None:
+    for index, verdict in enumerate(VERDICTS, 1):
+        delivered(tmp_path / str(index), as_if_seen(verdict), shard=shard(index, count=5))
+    assert merge([tmp_path / "1", tmp_path / "2", tmp_path / "3"], archive).whole
+    assert [one.absent for one in merge([tmp_path / "1", tmp_path / "2"], archive).missing] == [(3, 4, 5)]
+
+
 def test_a_shard_that_came_in_part_is_named(archive: Path, tmp_path: Path) -> None:
     for index, verdict in enumerate(VERDICTS, 1):
         delivered(tmp_path / str(index), as_if_seen(verdict), shard=shard(index, cells=index, driver="570"))

@@ -12,7 +12,7 @@ from tests.functional.conftest import Command, Ran
 EMULATED = ("0.10.9", "0.10.14", "0.10.21", "0.10.33", "0.10.35")
 IGNORED = ("0.10.30", "0.10.31")
 NO_GPU_CODE = ("0.10.32", "1.0.0")
-REFUSED = ("1.0.1", "1.1.1", "1.2.2")
+REFUSED = ("1.0.1", "1.1.1", "1.2.2", "1.2.3")
 ALL = (*EMULATED, *IGNORED, *NO_GPU_CODE, *REFUSED)
 SURFACELESS = {"EGL_PLATFORM": "surfaceless"}
 

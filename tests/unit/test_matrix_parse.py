@@ -90,7 +90,7 @@ def test_a_matrix_knows_the_place_of_every_value() -> None:
 
 
 def test_the_shipped_default_is_sound_and_smoke_is_one_cell() -> None:
-    assert [cell.id for cell in select(default(), tier="smoke")] == ["venv-mp1.2.2"]
+    assert [cell.id for cell in select(default(), tier="smoke")] == ["venv-mp1.2.3"]
     assert set(default().tiers) == {"smoke", "pr", "nightly", "release"}
 
 

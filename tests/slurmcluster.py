@@ -20,7 +20,7 @@ from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "sinfo", "scancel", "scontrol")
 INSTALL = "apt-get install slurm-wlm munge, as root"
-START_S = 60.0
+STOP_S = 30.0
 PATIENCE_S = 60.0
 
 CONF = """\
@@ -50,7 +50,9 @@ ReturnToService=2
 MailProg=/bin/true
 MpiDefault=none
 SlurmdParameters=config_overrides
-SlurmdTimeout=6
+SlurmdTimeout=4
+MessageTimeout=2
+TCPTimeout=1
 KillWait=2
 MinJobAge=60
 MaxArraySize=1001
@@ -151,6 +153,12 @@ class Cluster:
         for pid in steps:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def end(self, name: str) -> None:
+        """A daemon ends as it does when it is stopped: it saves what it knows."""
+        daemon = self.daemons.pop(name)
+        daemon.terminate()
+        daemon.wait(STOP_S)
 
     def steps(self, name: str) -> list[int]:
         """The processes of a node's jobs: Slurm's own first, then those that they have started with the node's name."""

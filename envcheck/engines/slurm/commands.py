@@ -120,10 +120,10 @@ class Slurm:
         words = text_of(done).split() if done.succeeded else []
         return words[0].upper() if words else ""
 
-    def cancel(self, jobs: Sequence[str]) -> None:
-        """End jobs, or tasks; those that have ended already are no error."""
-        if jobs:
-            self.ask(["scancel", "--quiet", *jobs])
+    def cancel(self, name: str, numbers: Sequence[str]) -> None:
+        """End a job of that name, or tasks of it. A controller that lost its state gives numbers away a second time."""
+        if numbers:
+            self.ask(["scancel", "--quiet", f"--name={name}", *numbers])
 
 
 def parse_tasks(text: str) -> dict[tuple[str, int], Task]:

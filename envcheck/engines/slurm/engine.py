@@ -52,7 +52,8 @@ def begun(run: Run, folder: Folder, slurm: Slurm) -> Kept:
     if kept is not None and (run.resume or time.time() - kept.begun_at < FORGOTTEN_S):
         return kept
     if kept is not None:
-        slurm.cancel([job.id for job in kept.jobs if job.id])
+        for job in kept.jobs:
+            slurm.cancel(name_of(run.name, job.number), [job.id] if job.id else [])
     with explained(folder.path):
         return folder.begin(run.name)
 
@@ -143,7 +144,7 @@ class SlurmEngine:
 
     def name_of(self, number: int) -> str:
         """What a job is called in Slurm."""
-        return f"envcheck-{self.run.name}-{number}"
+        return name_of(self.run.name, number)
 
     def send(self, cells: Sequence[int], nowhere: State) -> None:
         """Send cells, one job for each kind of place; those for which there is none end as `nowhere`."""
@@ -280,8 +281,8 @@ class SlurmEngine:
 
     def give_up(self, waiting: Sequence[tuple[tuple[str, int], Task]]) -> None:
         """End tasks that have waited for too long, and their cells."""
-        self.slurm.cancel([f"{task.job}_{place[1]}" for place, task in waiting])
         for place, task in waiting:
+            self.slurm.cancel(place[0], [f"{task.job}_{place[1]}"])
             because = f"no node took it within {self.options.wait:g} min; Slurm says: {task.reason or 'nothing'}"
             for cell in sorted(cell for cell in self.open if self.where[cell] == place):
                 self.end(cell, State.LOST, because)
@@ -300,14 +301,20 @@ class SlurmEngine:
         with explained(self.folder.path):
             for job in (*sent, *sending):
                 self.note(replace(job, cancelled=True))
-            ids = [job.id or self.slurm.number_of(self.name_of(job.number)) for job in (*sent, *sending)]
-            self.slurm.cancel([one for one in ids if one])
+            for job in (*sent, *sending):
+                number = job.id or self.slurm.number_of(self.name_of(job.number))
+                self.slurm.cancel(self.name_of(job.number), [number] if number else [])
         self.held.close()
 
     def forget(self) -> None:
         """Remove the folder of the run."""
         self.folder.remove()
         self.held.close()
+
+
+def name_of(run: str, number: int) -> str:
+    """What a job of a run is called in Slurm."""
+    return f"envcheck-{run}-{number}"
 
 
 def number_of(name: str) -> int:

@@ -16,6 +16,7 @@ from envcheck.engines import plans
 from envcheck.engines.engine import Change, Engine, SilentEngineError, State, Work, needs_of
 from envcheck.engines.local import InterruptedJobError, Job
 from envcheck.engines.plans import Plan, RefusedError
+from envcheck.engines.spool import Spool, Spooled
 from envcheck.errors import EnvcheckError, InterruptedRunError
 from envcheck.matrix import Backends
 from envcheck.model import Cell, Evidence, Foresight, Host, Unread
@@ -29,13 +30,10 @@ ENDED = (State.DONE, State.LOST, State.UNREACHABLE)
 class Gathered:
     """What came of a run. `ended` is False where cells may still be under way, although their rows say `unknown`."""
 
-    evidence: tuple[Evidence, ...]
+    evidence: Sequence[Evidence]
+    lost: tuple[str, ...] = ()
+    """The ids of cells to be run again."""
     ended: bool = True
-
-    @property
-    def lost(self) -> tuple[str, ...]:
-        """The ids of cells to be run again."""
-        return tuple(one.cell.id for one in self.evidence if one.lost)
 
 
 @dataclass
@@ -45,7 +43,8 @@ class Tally:
     works: Mapping[str, Work]
     host: Host
     progress: Progress
-    found: dict[str, Evidence] = field(default_factory=dict)
+    found: Spool = field(default_factory=Spool)
+    lost: list[str] = field(default_factory=list)
 
     def take(self, change: Change, engine: Engine) -> None:
         """Note what became of a cell. A second word on a cell that has ended changes nothing."""
@@ -53,11 +52,17 @@ class Tally:
         if work is None or change.cell in self.found:
             return
         if change.state in ENDED:
-            self.found[change.cell] = self.evidence_of(work.plan, change, engine)
+            self.keep(self.evidence_of(work.plan, change, engine))
             self.progress.done(change.cell)
             self.progress.say("envcheck", f"{len(self.found)} of {len(self.works)} cells are done")
         else:
             self.progress.say(change.cell, change.because or change.state.value)
+
+    def keep(self, evidence: Evidence) -> None:
+        """Set evidence aside."""
+        self.found.put(evidence)
+        if evidence.lost:
+            self.lost.append(evidence.cell.id)
 
     def evidence_of(self, plan: Plan, change: Change, engine: Engine) -> Evidence:
         """The evidence of a cell that has ended."""
@@ -72,13 +77,16 @@ class Tally:
         except EnvcheckError as error:
             return lost(plan, f"what the worker delivered cannot be read: {error.message}")
 
-    def in_order(self, missing: str = "") -> tuple[Evidence, ...]:
-        """The evidence of all cells in the run's order; those that are missing are lost, where `missing` says why."""
-        return tuple(
-            self.found.get(name) or lost(work.plan, missing)
-            for name, work in self.works.items()
-            if name in self.found or missing
-        )
+    def in_order(self) -> Spooled:
+        """The evidence that there is, in the order of the run."""
+        return Spooled(self.found, [name for name in self.works if name in self.found])
+
+    def gathered(self, missing: str, *, ended: bool) -> Gathered:
+        """What came of all cells; those of which nothing is known are lost, and `missing` says why."""
+        for name, work in self.works.items():
+            if name not in self.found:
+                self.keep(lost(work.plan, missing))
+        return Gathered(self.in_order(), tuple(self.lost), ended=ended)
 
 
 def dispatch(engine: Engine, works: Sequence[Work], host: Host, progress: Progress) -> Gathered:
@@ -91,14 +99,14 @@ def dispatch(engine: Engine, works: Sequence[Work], host: Host, progress: Progre
                 for change in changes:
                     tally.take(change, engine)
     except SilentEngineError as error:
-        return Gathered(tally.in_order(missing=error.message), ended=False)
+        return tally.gathered(error.message, ended=False)
     except (KeyboardInterrupt, InterruptedRunError):
         process.resume()  # to cancel, an engine may have to start a program
         engine.cancel()
         raise InterruptedJobError(tally.in_order()) from None
     finally:
         process.resume()
-    return Gathered(tally.in_order(missing="the engine ended without a word on this cell"))
+    return tally.gathered("the engine ended without a word on this cell", ended=True)
 
 
 def lost(plan: Plan, because: str) -> Evidence:

@@ -31,14 +31,17 @@ RECORDED = ROOT / "tests" / "golden" / "recorded" / "emulated" / "mp0.10.21-llvm
 
 def short_cell(seconds: float) -> None:
     """A cell that takes `seconds` from the start of this process."""
-    import psutil
-
     from tests.functional import stand_in
 
     os.environ["STAND_IN_S"] = "0"
-    begun = psutil.Process().create_time()
-    time.sleep(max(0.0, begun + seconds - time.time() - 0.05))  # delivering takes the rest
     stand_in.main()
+    time.sleep(max(0.0, seconds - age()))
+
+
+def age() -> float:
+    """Seconds since this process began, by the clock of the kernel."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def on_slurm(cells: int, seconds: float) -> None:
@@ -118,7 +121,7 @@ def simulated() -> None:
     from tests.unit.fleet import HOST, FakeEngine
 
     (recorded,) = store.load_evidence(RECORDED)
-    works = [work for work in works_of(MANY, FakeEngine().nonce)]
+    works = works_of(MANY, FakeEngine().nonce)
     named = {work.plan.cell.id: work.plan for work in works}
 
     class Simulated(FakeEngine):

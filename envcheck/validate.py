@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -59,12 +60,23 @@ def place(
     if request.resume not in (None, name):
         remedy = f"Leave --resume out, or repeat the matrix and the options of that run; these make the run {name}."
         raise UsageError(f"--resume {request.resume}: that run is of other cells or options", remedy=remedy)
+    if request.engine != loading.LOCAL:
+        job = without_frames(job)
     run = Run(name, job, request.engine_options, request.out, progress, resume=request.resume is not None)
     engine = loading.make(request.engine, run)
     works = works_of(job, asked, name, engine.nonce)
     around = containers_of(job, progress.of("envcheck")) if request.engine == loading.LOCAL else nullcontext()
     with around:
         return dispatch(engine, works, job.setting.host, progress), engine
+
+
+def without_frames(job: local.Job) -> local.Job:
+    """The job for an engine whose workers make their own frames: ours are 70 MB."""
+    frames = job.setting.material.frames
+    material = dataclasses.replace(
+        job.setting.material, frames=dataclasses.replace(frames, frames=frames.frames[:0].copy())
+    )
+    return dataclasses.replace(job, setting=dataclasses.replace(job.setting, material=material))
 
 
 def rerun_of(lost: Sequence[str]) -> str:

@@ -1,0 +1,364 @@
+"""The Slurm engine's decisions: options, which nodes serve a cell, how cells become tasks, the fate of lost ones."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from envcheck.engines.engine import Needs, Run, SilentEngineError
+from envcheck.engines.slurm import commands
+from envcheck.engines.slurm.batching import jobs_of, placed
+from envcheck.engines.slurm.commands import Slurm, Task, argv_of, parse_tasks
+from envcheck.engines.slurm.fate import Fate, Trace, fate_of
+from envcheck.engines.slurm.folder import Folder, Sent, read_file
+from envcheck.engines.slurm.nodes import Place, parse_nodes, place_of, seconds_of
+from envcheck.engines.slurm.options import Options, parse
+from envcheck.errors import EnvcheckError, InfrastructureError, UsageError
+from envcheck.outcomes import Completed
+from envcheck.report.progress import Progress
+from tests.unit.fleet import work_of
+
+SINFO = """\
+n1|gpu*|driver-560,a100|gpu:a100:4(S:0-1)|1-00:00:00|idle
+n2|gpu*|driver-560.35.03|gpu:1|1-00:00:00|mixed
+n3|long|driver-550.54.15|(null)|infinite|idle
+n4|gpu*|driver-470|gpu:1|30:00|down*
+a line of something else
+"""
+NODES = parse_nodes(SINFO)
+
+
+def options(**given: str) -> Options:
+    return parse(given, Path("/out"))
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+
+def test_the_shared_folder_is_in_the_results_folder_unless_it_is_named() -> None:
+    assert options().folder == Path("/out/slurm")
+    assert options(folder="/shared/x").folder == Path("/shared/x")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("partitoin", "gpu", "no option partitoin; it has folder, partition"),
+        ("partition", "gpu --wrap=id", "not a name"),
+        ("partition", "-x", "not a name"),
+        ("constraint", "a;b", "not a feature"),
+        ("driver.560", "$(id)", "not a feature"),
+        ("driver_feature", "driver", "with {} in place of the driver"),
+        ("folder", "/shared/%j", "not a path that Slurm takes as it is"),
+        ("folder", "/shared/a\nb", "not a path that Slurm takes as it is"),
+        ("minutes", "0", "not a number from 0.01 on"),
+        ("minutes", "nan", "not a number"),
+        ("requeue", "-1", "not a number from 0 on"),
+        ("exclusive", "true", "not yes or no"),
+        ("command", "'", "No closing quotation"),
+        ("command", "", "empty"),
+    ],
+)
+def test_an_option_that_cannot_be_followed_is_an_error_before_anything_is_sent(
+    key: str, value: str, words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse({key: value}, Path("/out"))
+    assert words in caught.value.message
+
+
+# --- which nodes serve a cell ---------------------------------------------------------------------------------------
+
+
+def test_a_driver_is_matched_to_features_component_by_component() -> None:
+    place = place_of(Needs("560"), NODES, options())
+
+    assert place == Place(("gpu",), "driver-560|driver-560.35.03", "gpu:1", 2, 86400.0)
+    assert isinstance(found := place_of(Needs("560.35"), NODES, options()), Place)
+    assert found.constraint == "driver-560.35.03"
+
+
+def test_a_gpu_is_requested_only_where_nodes_offer_some() -> None:
+    place = place_of(Needs("550"), NODES, options())
+
+    assert isinstance(place, Place)
+    assert (place.partitions, place.gres, place.limit_s) == (("long",), "", None)
+
+
+def test_any_driver_goes_to_whatever_has_a_gpu() -> None:
+    place = place_of(Needs(), NODES, options())
+
+    assert isinstance(place, Place)
+    assert (place.partitions, place.constraint, place.gres) == (("gpu",), "", "gpu:1")
+
+
+@pytest.mark.parametrize(
+    ("driver", "given", "because"),
+    [
+        ("600", {}, "needs driver 600, and no node in this cluster has the feature driver-600 (there: driver-470, "),
+        ("56", {}, "has the feature driver-56 (there: "),
+        ("550", {"partition": "gpu"}, "no node in partition gpu has the feature driver-550"),
+        (None, {"partition": "none"}, "no node in partition none"),
+        (None, {"constraint": "h200"}, "no node in this cluster has the features h200"),
+        ("999", {"driver.999": "new"}, "has the feature new"),
+        ("560", {"driver_feature": "nv{}"}, "has the feature nv560, nor one like it"),
+    ],
+)
+def test_a_cell_that_nothing_can_serve_is_told_why(driver: str | None, given: dict[str, str], because: str) -> None:
+    found = place_of(Needs(driver), NODES, parse(given, Path("/out")))
+
+    assert isinstance(found, str)
+    assert because in found
+
+
+def test_features_that_every_node_must_have_go_with_the_drivers() -> None:
+    found = place_of(Needs("560"), NODES, options(constraint="a100"))
+
+    assert isinstance(found, Place)
+    assert found.constraint == "a100&driver-560"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1-00:00:00", 86400.0), ("30:00", 1800.0), ("2:00:00", 7200.0), ("infinite", None), ("n/a", None)],
+)
+def test_times_are_read_as_slurm_writes_them(text: str, seconds: float | None) -> None:
+    assert seconds_of(text) == seconds
+
+
+# --- cells -> tasks -------------------------------------------------------------------------------------------------
+
+
+def tasks(count: int, slots: int, most: int = 1000, limit_s: float | None = None, **given: str) -> list[list[int]]:
+    works = [work_of("1.2.2") for _ in range(count)]
+    place = Place(("gpu",), "", "", slots, limit_s)
+    return [[len(task) for task in job] for job in jobs_of(range(count), works, place, most, options(**given))]
+
+
+def test_a_few_tasks_to_each_node() -> None:
+    assert tasks(200, 4) == [[13] * 15 + [5]]
+    assert tasks(3, 4) == [[1, 1, 1]]
+
+
+def test_no_task_is_longer_than_the_partition_lets_it_be() -> None:
+    assert tasks(8, 1, limit_s=3600.0, minutes="29") == [[2, 2, 2, 2]]
+    assert tasks(2, 1, limit_s=60.0, minutes="29") == [[1, 1]]
+
+
+def test_no_job_has_more_tasks_than_slurm_takes() -> None:
+    assert [len(job) for job in tasks(25, 1, most=10, batch="1")] == [10, 10, 5]
+
+
+def test_cells_of_one_environment_are_together() -> None:
+    works = [work_of("1.2.2"), work_of("1.1.0"), work_of("1.2.2"), work_of("1.1.0")]
+
+    assert list(jobs_of(range(4), works, Place((), "", "", 1, None), 9, options(batch="2"))) == [((1, 3), (0, 2))]
+
+
+def test_cells_are_sent_by_where_they_can_run() -> None:
+    works = [work_of(driver="560"), work_of(driver="550"), work_of(driver="600"), work_of(driver="560")]
+    groups, nowhere = placed(range(4), works, NODES, options())
+
+    assert list(groups.values()) == [[0, 3], [1]]
+    assert list(nowhere) == [2]
+
+
+def test_sbatch_is_given_arguments_and_never_a_shell_line() -> None:
+    place = Place(("gpu", "long"), "driver-560|driver-560.35.03", "gpu:1", 2, None)
+    argv = argv_of("envcheck-run-3", 5, 2, place, options(minutes="10", throttle="2"), Path("/shared/run"))
+
+    assert argv[0] == "sbatch"
+    assert {"--array=0-4%2", "--partition=gpu,long", "--constraint=driver-560|driver-560.35.03", "--gres=gpu:1"} <= set(
+        argv
+    )
+    assert {"--time=23", "--exclusive", "--no-requeue", "--job-name=envcheck-run-3"} <= set(argv)
+    script = argv.index("/shared/run/batch.sh")
+    assert argv[script + 1 : script + 4] == ["/shared/run", "3", "600.0"]
+    assert argv[script + 4 :][1:] == ["-m", "envcheck", "cell"]
+    assert not any(one.startswith("--wrap") for one in argv)
+
+
+def test_the_script_is_one_text_that_nothing_is_put_into() -> None:
+    text = resources.files("envcheck.engines.slurm").joinpath("batch.sh").read_text(encoding="utf-8")
+
+    assert "eval" not in text
+    assert "{" not in text.replace("${SLURMD_NODENAME:-?}", "")
+
+
+# --- what became of tasks -------------------------------------------------------------------------------------------
+
+
+def test_tasks_are_read_by_name_and_place() -> None:
+    text = (
+        "envcheck-r-0|17|3|RUNNING|n1|None\nother|18|N/A|PENDING||Resources\nnonsense\nenvcheck-r-1|19|0|PENDING||a|b\n"
+    )
+
+    assert parse_tasks(text) == {
+        ("envcheck-r-0", 3): Task("17", "RUNNING", "n1", "None"),
+        ("envcheck-r-1", 0): Task("19", "PENDING", "", "a|b"),
+    }
+
+
+FULL = "is the shared folder full, or not shared?"
+BEGUN, NOT_BEGUN = {"started_on": "n1"}, {"node": "n1"}
+
+
+@pytest.mark.parametrize(
+    ("state", "marks", "tries", "fate"),
+    [
+        ("NODE_FAIL", BEGUN, 1, Fate(True, "the job was killed or lost its node on node n1 (NODE_FAIL)")),
+        ("NODE_FAIL", BEGUN, 2, Fate(True, "the job was killed or lost its node on node n1 (NODE_FAIL)")),
+        (
+            "NODE_FAIL", BEGUN, 3,
+            Fate(False, "the job was killed or lost its node on node n1 (NODE_FAIL); it was sent 3 times"),
+        ),
+        ("FAILED", BEGUN, 1, Fate(True, "the job was killed or lost its node on node n1 (FAILED)")),
+        ("GONE", BEGUN, 1, Fate(True, "Slurm no longer knows the job on node n1, and nothing was delivered")),
+        ("TIMEOUT", BEGUN, 1, Fate(False, "the job was ended at its time limit on node n1 (TIMEOUT)")),
+        ("TIMEOUT", NOT_BEGUN, 1, Fate(True, "the job was ended at its time limit on node n1 (TIMEOUT)")),
+        ("CANCELLED", NOT_BEGUN, 1, Fate(False, "the job ended on node n1 (CANCELLED), and nothing was delivered")),
+        (
+            "COMPLETED", BEGUN | {"status": "124"}, 1,
+            Fate(False, "the cell took longer than its 30 min on node n1"),
+        ),
+        (
+            "COMPLETED", BEGUN | {"status": "2", "words": "no room"}, 1,
+            Fate(False, "the worker ended with exit status 2 on node n1 and delivered nothing: no room"),
+        ),
+        (
+            "COMPLETED", NOT_BEGUN, 1,
+            Fate(True, f"the job ended on node n1, and left no trace of the cell; {FULL}"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_a_cell_that_delivered_nothing(
+    state: str, marks: dict[str, str], tries: int, fate: Fate
+) -> None:
+    assert fate_of(Trace(state, **marks), tries, limit=2, minutes=30.0) == fate
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+DOWN = Completed(argv=(), returncode=1, stderr=b"slurm_load_jobs error: Unable to contact slurm controller")
+REFUSED = Completed(argv=(), returncode=1, stderr=b"sbatch: error: Invalid qos\x1b[31m")
+
+
+def slurm(*answers: Completed, patience_s: float = 60.0) -> Slurm:
+    left = list(answers)
+    return Slurm(
+        {}, patience_s, run=lambda *_args, **_more: left.pop(0) if left else answers[-1], sleep=lambda _s: None
+    )
+
+
+def printed(text: str) -> Completed:
+    return Completed(argv=(), returncode=0, stdout=text.encode())
+
+
+def test_a_controller_that_is_restarted_is_asked_again() -> None:
+    assert slurm(DOWN, DOWN, printed("a")).insist(["sinfo"]) == "a"
+
+
+def test_a_controller_that_never_answers_is_silence() -> None:
+    with pytest.raises(SilentEngineError, match="Slurm has not answered for 0 min: slurm_load_jobs error"):
+        slurm(DOWN, patience_s=0.0).insist(["sinfo"])
+
+
+def test_a_refusal_is_not_repeated_and_is_shown_without_what_steers_a_terminal() -> None:
+    with pytest.raises(EnvcheckError, match=r"^sbatch refused: sbatch: error: Invalid qos \[31m$"):
+        slurm(REFUSED).insist(["sbatch"])
+
+
+def test_a_job_that_was_taken_without_an_answer_is_not_sent_twice() -> None:
+    listed = printed("envcheck-r-0|17|0|PENDING||Resources\n")
+
+    assert slurm(DOWN, listed).submit("envcheck-r-0", ["sbatch"]) == "17"
+
+
+@pytest.mark.parametrize(("text", "most"), [("MaxArraySize            = 501\n", 500), ("nothing", 1000)])
+def test_how_many_tasks_a_job_may_have(text: str, most: int) -> None:
+    assert slurm(printed(text)).most_tasks() == most
+
+
+@pytest.mark.parametrize("answer", [printed("no number"), printed("")])
+def test_a_number_that_is_none_is_an_error(answer: Completed) -> None:
+    with pytest.raises(EnvcheckError, match="no job's number"):
+        slurm(answer).submit("envcheck-r-0", ["sbatch"])
+
+
+# --- the shared folder ----------------------------------------------------------------------------------------------
+
+
+def test_a_run_has_one_follower(tmp_path: Path) -> None:
+    folder, same = Folder(tmp_path / "run"), Folder(tmp_path / "run")
+
+    with folder.alone(), pytest.raises(InfrastructureError, match="another envcheck follows the run"), same.alone():
+        pass
+
+
+def test_what_was_sent_is_read_as_it_was_written_and_a_new_run_has_a_new_nonce(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    first = folder.begin("run")
+    folder.put_batches(Sent(0, ((0, 2), (1,)), 1.0))
+
+    assert folder.read() == first
+    assert (tmp_path / "batches" / "0-0").read_text() == "0\n2\n"
+    assert folder.begin("run").nonce != first.nonce
+    assert not list((tmp_path / "batches").iterdir())
+
+
+def test_a_damaged_state_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{")
+
+    with pytest.raises(UsageError, match=r"run\.json: not the state of a run"):
+        Folder(tmp_path).read()
+
+
+def test_a_link_or_a_pipe_in_place_of_a_delivery_is_not_opened(tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "0.json").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "1.json")
+
+    for name in ("0.json", "1.json", "2.json"):
+        with pytest.raises(EnvcheckError):
+            read_file(tmp_path / name, 10)
+
+
+def test_names_that_are_no_numbers_are_nobodys_cells(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.begin("run")
+    for name in ("0.json", ".1.json.tmp", "../x.json".replace("/", "_"), "1e3.json", "12345678901.json"):
+        (tmp_path / "deliveries" / name).write_bytes(b"")
+
+    assert folder.delivered() == {0}
+
+
+def test_marks_of_another_job_do_not_count(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.begin("run")
+    (tmp_path / "started" / "0").write_text("1 n\x1b7\n")
+
+    assert folder.mark("started", 0, 1) == "n 7"
+    assert folder.mark("started", 0, 2) == ""
+    assert folder.mark("started", 5, 1) == ""
+
+
+def test_a_run_that_is_not_there_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from envcheck.engines.slurm.engine import make
+
+    job = SimpleNamespace(setting=SimpleNamespace(env={}))
+    run = Run("abc", job, {"folder": str(tmp_path)}, tmp_path, Progress(quiet=True), resume=True)  # type: ignore[arg-type]
+
+    with pytest.raises(UsageError, match="--resume abc: there is no such run"):
+        make(run)
+    assert not list(tmp_path.iterdir())
+
+
+def test_silence_is_told_from_refusal() -> None:
+    assert commands.is_silence(DOWN)
+    assert not commands.is_silence(REFUSED)

@@ -26,6 +26,8 @@ from ledger import note
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 SLOTS, MANY = 4, 10_000
+DELIVERING_S = 0.05
+"""What a short cell takes after its wait."""
 RECORDED = ROOT / "tests" / "golden" / "recorded" / "emulated" / "mp0.10.21-llvmpipe-20261120.json"
 
 
@@ -34,8 +36,8 @@ def short_cell(seconds: float) -> None:
     from tests.functional import stand_in
 
     os.environ["STAND_IN_S"] = "0"
+    time.sleep(max(0.0, seconds - DELIVERING_S - age()))
     stand_in.main()
-    time.sleep(max(0.0, seconds - age()))
 
 
 def age() -> float:

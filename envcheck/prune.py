@@ -35,7 +35,8 @@ ONLY_ALL = "kept unless --all: it is asked of the network again"
 
 _TOP = re.compile(
     r"environments|locks|held|staging|interpreters|wheels|CACHEDIR\.TAG|lost\+found"
-    rf"|{re.escape(QUIET)}|{re.escape(IN_USE)}|\.?face_landmarker-[0-9a-f]+\.task.*"
+    r"|quiet(-[0-9a-f]{12})?\.lock"
+    rf"|{re.escape(IN_USE)}|\.?face_landmarker-[0-9a-f]+\.task.*"
 )
 _FOLDERS = ("environments", "locks", "held", "staging", "interpreters", "wheels")
 _ENVIRONMENT = re.compile(r"[0-9a-f]{32}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -25,8 +26,17 @@ from envcheck.model import Axes, Cell, Evidence, Foresight, Host
 from envcheck.plan import Backend
 from envcheck.report.progress import Progress
 
-QUIET = "quiet.lock"
-"""In the cache: builders share it, a measurement holds it alone, so that nothing is timed while ours are at work."""
+
+def machine() -> str:
+    """Tells machines apart that share a cache, and is the same in all containers of one; empty where it is not told."""
+    try:
+        return f"-{uuid.UUID(Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()).hex[:12]}"
+    except (OSError, ValueError):
+        return ""
+
+
+QUIET = f"quiet{machine()}.lock"
+"""In the cache: builders share it, a measurement holds it alone: nothing is timed while ours are at work here."""
 
 
 @dataclass(frozen=True)

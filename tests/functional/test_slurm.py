@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slurm
 
 NODES = (
     Node("n1", "driver-560,fast"),
-    Node("n2", "driver-560.35.03"),
+    Node("n2", "driver-560.35.03,fast"),
     Node("n3", "driver-550.54.15", gpus=0, partition="old"),
     Node("n4", "driver-470"),
     Node("n5", "driver-535"),
@@ -181,8 +181,17 @@ def test_the_feature_of_its_driver_leads_a_cell_to_its_node(fleet: Fleet) -> Non
 def test_a_feature_of_another_name_is_an_option(fleet: Fleet) -> None:
     fleet.matrix(1, "999")
 
-    assert fleet.run(**{"driver.999": "fast"}) == 1
-    assert set(fleet.nodes.values()) == {"n1"}
+    assert fleet.run(**{"driver.999": "driver-535"}) == 1
+    assert set(fleet.nodes.values()) == {"n5"}
+
+
+def test_features_that_every_node_must_have_go_with_several_of_a_driver(fleet: Fleet) -> None:
+    """More than one feature tells of the driver: Slurm takes them in brackets."""
+    fleet.matrix(2, "560")
+
+    assert fleet.run(constraint="fast", batch="1") == 1
+    assert broken_by_stand_in(fleet.rows)
+    assert set(fleet.nodes.values()) <= {"n1", "n2"}
 
 
 def test_cells_that_no_partition_can_serve_are_named_without_waiting(fleet: Fleet) -> None:

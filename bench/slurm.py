@@ -77,7 +77,6 @@ def controller(folder: Path, cells: int, seconds: float) -> None:
     worker = shlex.join([sys.executable, __file__, "--cell", str(seconds)])
     job = SimpleNamespace(setting=SimpleNamespace(env=dict(os.environ)))
     quiet = Progress(quiet=True)
-    quiet.tell = lambda _text: None  # type: ignore[method-assign]
     run = Run("bench", job, {"command": worker}, folder, quiet)  # type: ignore[arg-type]
     engine = make(run)
     works = works_of(cells, engine.nonce)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from envcheck.engines.engine import Needs, Run, SilentEngineError
+from envcheck.engines.engine import Needs, Run, SilentEngineError, State
 from envcheck.engines.slurm import commands
 from envcheck.engines.slurm.batching import jobs_of, placed
 from envcheck.engines.slurm.commands import Slurm, Task, argv_of, parse_tasks
+from envcheck.engines.slurm.engine import SlurmEngine, make
 from envcheck.engines.slurm.fate import Fate, Trace, fate_of
 from envcheck.engines.slurm.folder import Folder, Sent, read_file
 from envcheck.engines.slurm.nodes import Place, parse_nodes, place_of, seconds_of
@@ -349,8 +353,6 @@ def test_marks_of_another_job_do_not_count(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_cannot_be_gone_on_with(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
-    from envcheck.engines.slurm.engine import make
-
     job = SimpleNamespace(setting=SimpleNamespace(env={}))
     run = Run("abc", job, {"folder": str(tmp_path)}, tmp_path, Progress(quiet=True), resume=True)  # type: ignore[arg-type]
 
@@ -362,3 +364,140 @@ def test_a_run_that_is_not_there_cannot_be_gone_on_with(tmp_path: Path) -> None:
 def test_silence_is_told_from_refusal() -> None:
     assert commands.is_silence(DOWN)
     assert not commands.is_silence(REFUSED)
+
+
+# --- following a run ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class FakeSlurm:
+    """A cluster that is data: what `squeue` says, one answer after the other, and what was sent and cancelled."""
+
+    answers: list[dict[tuple[str, int], Task] | Completed]
+    sent: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    accounting: str = ""
+    patience_s: float = 0.0
+
+    def nodes(self) -> str:
+        return SINFO
+
+    def most_tasks(self) -> int:
+        return 1000
+
+    def submit(self, name: str, argv: list[str]) -> str:
+        self.sent.append(name)
+        return str(16 + len(self.sent))
+
+    def tasks(self, names: list[str]) -> dict[tuple[str, int], Task] | Completed:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def number_of(self, name: str) -> str:
+        return ""
+
+    def recorded(self, job: str, task: int) -> str:
+        return self.accounting
+
+    def cancel(self, name: str, numbers: list[str]) -> None:
+        self.cancelled += numbers
+
+    def sleep(self, seconds: float) -> None:
+        """No time passes but that of the clock."""
+
+
+NO_ANSWER = Completed(argv=(), returncode=1, stderr=b"Unable to contact slurm controller")
+
+
+def engine_on(tmp_path: Path, slurm: FakeSlurm, **given: str) -> SlurmEngine:
+    """The engine of a new run of one cell, or of one that is in the folder already."""
+    folder = Folder(tmp_path / "run")
+    with ExitStack() as stack:
+        stack.enter_context(folder.alone())
+        kept = folder.read() or folder.begin("run")
+        run = Run("run", job=None, options={}, out=tmp_path, progress=Progress(quiet=True))  # type: ignore[arg-type]
+        settings = options(settle="0", **given)
+        engine = SlurmEngine(run, settings, folder, slurm, kept, stack.pop_all())  # type: ignore[arg-type]
+    engine.submit([work_of(driver="560")])
+    return engine
+
+
+def told(engine: SlurmEngine) -> list[tuple[State, str]]:
+    return [(change.state, change.because) for change in engine.follow()]
+
+
+def at(state: str) -> dict[tuple[str, int], Task]:
+    """The only task of the first two jobs."""
+    return {(f"envcheck-run-{number}", 0): Task(str(17 + number), state, "n1") for number in range(2)}
+
+
+def test_a_task_that_nobody_knows_is_sent_again_and_then_lost(tmp_path: Path) -> None:
+    slurm = FakeSlurm([{}])
+    changes = told(engine_on(tmp_path, slurm, requeue="1"))
+
+    assert [state for state, _ in changes] == [State.WAITING, State.LOST]
+    assert changes[1][1] == "Slurm no longer knows the job, and nothing was delivered; it was sent 2 times"
+    assert slurm.sent == ["envcheck-run-0", "envcheck-run-1"]
+
+
+def test_what_accounting_takes_for_running_and_the_controller_does_not_know_is_gone(tmp_path: Path) -> None:
+    changes = told(engine_on(tmp_path, FakeSlurm([{}], accounting="RUNNING"), requeue="0"))
+
+    assert changes == [(State.LOST, "Slurm no longer knows the job, and nothing was delivered")]
+
+
+def test_accounting_says_how_a_task_ended_that_the_controller_has_forgotten(tmp_path: Path) -> None:
+    changes = told(engine_on(tmp_path, FakeSlurm([{}], accounting="CANCELLED")))
+
+    assert changes == [(State.LOST, "the job ended (CANCELLED), and nothing was delivered")]
+
+
+def test_a_task_that_waits_for_too_long_is_cancelled_and_lost(tmp_path: Path) -> None:
+    slurm = FakeSlurm([at("PENDING")])
+    engine = engine_on(tmp_path, slurm, wait="0")
+
+    assert told(engine) == [(State.LOST, "no node took it within 0 min; Slurm says: nothing")]
+    assert slurm.cancelled == ["17_0"]
+
+
+def test_a_controller_that_stays_away_ends_the_following_and_not_the_run(tmp_path: Path) -> None:
+    with pytest.raises(SilentEngineError):
+        told(engine_on(tmp_path, FakeSlurm([NO_ANSWER])))
+    assert Folder(tmp_path / "run").read() is not None
+
+
+def test_what_was_cancelled_by_us_is_sent_again_by_the_next_call(tmp_path: Path) -> None:
+    slurm = FakeSlurm([at("RUNNING")])
+    engine_on(tmp_path, slurm).cancel()
+    engine_on(tmp_path, slurm)
+
+    assert slurm.cancelled == ["17"]
+    assert slurm.sent == ["envcheck-run-0", "envcheck-run-1"]
+
+
+def test_what_is_under_way_is_not_sent_again_by_the_next_call(tmp_path: Path) -> None:
+    slurm = FakeSlurm([at("RUNNING")])
+    engine_on(tmp_path, slurm).held.close()
+    engine_on(tmp_path, slurm)
+
+    assert slurm.sent == ["envcheck-run-0"]
+
+
+def test_a_job_without_a_number_is_looked_for_by_its_name(tmp_path: Path) -> None:
+    slurm = FakeSlurm([at("RUNNING")])
+    first = engine_on(tmp_path, slurm)
+    first.keep(structs.replace(first.kept, jobs=(structs.replace(first.kept.jobs[0], id=""),)))
+    first.held.close()
+    again = engine_on(tmp_path, slurm)
+
+    assert slurm.sent == ["envcheck-run-0"]
+    assert [job.id for job in again.kept.jobs] == ["17"]
+
+
+def test_what_was_delivered_meanwhile_is_done_and_a_run_that_is_over_leaves_nothing(tmp_path: Path) -> None:
+    engine = engine_on(tmp_path, FakeSlurm([{}]))
+    (tmp_path / "run" / "deliveries" / "0.json").write_bytes(b"data")
+
+    assert told(engine) == [(State.DONE, "")]
+    assert engine.collect(work_of(driver="560").plan.cell.id) == b"data"
+    engine.forget()
+    assert not (tmp_path / "run").exists()

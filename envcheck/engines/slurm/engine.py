@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -236,7 +236,9 @@ class SlurmEngine:
             if task is None or task.state in ENDED:
                 if now - self.ended_at.setdefault(place, now) >= self.options.settle:
                     settled.append(place)
-            elif task.state == "PENDING" and now - self.moved_at > self.options.wait * 60:
+                continue
+            self.ended_at.pop(place, None)
+            if task.state == "PENDING" and now - self.moved_at > self.options.wait * 60:
                 waiting.append((place, task))
         self.settle(settled, tasks)
         self.give_up(waiting)
@@ -271,7 +273,8 @@ class SlurmEngine:
         if place in tasks:
             return tasks[place]
         job = self.kept.jobs[number_of(place[0])]
-        return Task(job.id, self.slurm.recorded(job.id, place[1]) or GONE)
+        state = self.slurm.recorded(job.id, place[1])
+        return Task(job.id, state if state in ENDED else GONE)
 
     def trace(self, cell: int, task: Task) -> Trace:
         """What is known of a cell of a task that has ended."""
@@ -298,12 +301,12 @@ class SlurmEngine:
         live = {self.where[cell][0] for cell in self.open & set(self.where)}
         sent = [job for job in self.kept.jobs if self.name_of(job.number) in live]
         sending = [job for job in self.kept.jobs if not (job.id or job.cancelled)]
-        with explained(self.folder.path):
+        with suppress(OSError):  # a folder that is full keeps no job alive
             for job in (*sent, *sending):
                 self.note(replace(job, cancelled=True))
-            for job in (*sent, *sending):
-                number = job.id or self.slurm.number_of(self.name_of(job.number))
-                self.slurm.cancel(self.name_of(job.number), [number] if number else [])
+        for job in (*sent, *sending):
+            number = job.id or self.slurm.number_of(self.name_of(job.number))
+            self.slurm.cancel(self.name_of(job.number), [number] if number else [])
         self.held.close()
 
     def forget(self) -> None:

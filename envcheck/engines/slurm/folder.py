@@ -150,7 +150,8 @@ class Folder:
         return printable(" ".join(lines[-2:]))
 
     def remove(self) -> None:
-        """The run is over."""
+        """The run is over. Its state goes first: what may be left of the rest is no run to go on with."""
+        remove(self.path / STATE)
         remove(self.path)
 
 

@@ -260,3 +260,24 @@ def test_a_real_cell_is_stored_by_nightly_and_by_validate(envcheck: Command, mat
     found = json.loads(envcheck("history", "--json", entry["cell"], cwd=folder).stdout)
     assert [one.get("run", "") for one in found["entries"]] == [night["run"], ""]
     assert envcheck("diff", entry["cell"], entry["digest"][:12], cwd=folder).code == 0
+
+
+@pytest.mark.network
+@pytest.mark.timeout(900)
+def test_a_night_that_is_interrupted_amid_a_real_cell_goes_on_with_it(
+    envcheck: Command, matrix_of: Callable[..., Path], cache: Path, tmp_path: Path
+) -> None:
+    asked = ("nightly", "--matrix", str(matrix_of("1.0.1", "1.2.2", axes="tiers: {nightly: {}}\n")))
+    argv = [sys.executable, "-m", "envcheck", *asked]
+    env = environment({"ENVCHECK_CACHE": str(cache)})
+    with child(argv, cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
+        assert running.stderr is not None
+        assert any("mp1.2.2: starting FaceLandmarker" in line for line in running.stderr)
+        running.send_signal(signal.SIGTERM)
+        said = running.stderr.read()
+        assert running.wait(30) == 130
+    assert "Cells of this run that are stored: 1." in said
+
+    night = json.loads(envcheck(*asked, "--json", cwd=tmp_path).stdout)
+    assert night["resumed"]
+    assert [entry["verdict"] for entry in night["entries"]] == ["refused", "refused"]

@@ -111,16 +111,20 @@ def works_of(count: int, nonce: str) -> list:  # type: ignore[type-arg]
 
 
 def simulated() -> None:
-    """Drive an engine that delivers real evidence for 10,000 cells; prints the peak memory."""
+    """Drive an engine that delivers real evidence for 10,000 cells, as `validate` does; prints the peak memory."""
     from msgspec.structs import replace
 
-    from envcheck import compat, store
+    from envcheck import compat, store, validate
     from envcheck.engines import plans
     from envcheck.engines.dispatch import dispatch
     from envcheck.engines.engine import Change, State
     from envcheck.report.progress import Progress
+    from envcheck.request import Request, read_matrix
     from tests.unit.fleet import HOST, FakeEngine
 
+    quiet = Progress(quiet=True)
+    asked = Request()
+    validate.without_frames(validate.job_of(asked, read_matrix(None), [], quiet))  # as `validate` begins
     (recorded,) = store.load_evidence(RECORDED)
     works = works_of(MANY, FakeEngine().nonce)
     named = {work.plan.cell.id: work.plan for work in works}
@@ -139,7 +143,7 @@ def simulated() -> None:
             )  # fmt: skip
             return plans.encode(plans.answer(plan, evidence))
 
-    gathered = dispatch(Simulated(), works, HOST, Progress(quiet=True))
+    gathered = dispatch(Simulated(), works, HOST, quiet)
     assert len(gathered.evidence) == MANY
     assert not gathered.lost, gathered.evidence[0]
     assert sum(1 for _ in gathered.evidence) == MANY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import resources
@@ -14,7 +16,7 @@ from envcheck.engines.engine import Needs, Run, SilentEngineError, State
 from envcheck.engines.slurm import commands
 from envcheck.engines.slurm.batching import jobs_of, placed
 from envcheck.engines.slurm.commands import Slurm, Task, argv_of, parse_tasks
-from envcheck.engines.slurm.engine import SlurmEngine, make
+from envcheck.engines.slurm.engine import SlurmEngine, begun, make
 from envcheck.engines.slurm.fate import Fate, Trace, fate_of
 from envcheck.engines.slurm.folder import Folder, Sent, read_file
 from envcheck.engines.slurm.nodes import Place, parse_nodes, place_of, seconds_of
@@ -184,6 +186,12 @@ def test_sbatch_is_given_arguments_and_never_a_shell_line() -> None:
     assert not any(one.startswith("--wrap") for one in argv)
 
 
+def test_a_job_asks_for_no_more_time_than_its_partition_gives() -> None:
+    place = Place(("debug",), "", "", 2, 600.0)
+
+    assert "--time=10" in argv_of("envcheck-run-0", 1, 1, place, options(), Path("/shared/run"))
+
+
 def test_the_script_is_one_text_that_nothing_is_put_into() -> None:
     text = resources.files("envcheck.engines.slurm").joinpath("batch.sh").read_text(encoding="utf-8")
 
@@ -272,6 +280,12 @@ def test_a_controller_that_never_answers_is_silence() -> None:
 def test_a_refusal_is_not_repeated_and_is_shown_without_what_steers_a_terminal() -> None:
     with pytest.raises(EnvcheckError, match=r"^sbatch refused: sbatch: error: Invalid qos \[31m$"):
         slurm(REFUSED).insist(["sbatch"])
+
+
+def test_a_host_that_belongs_to_no_cluster_is_an_error_of_use() -> None:
+    with pytest.raises(UsageError, match="Slurm does not say what there is: sinfo refused") as caught:
+        slurm(REFUSED).nodes()
+    assert "a host of the cluster" in caught.value.remedy
 
 
 def test_a_job_that_was_taken_without_an_answer_is_not_sent_twice() -> None:
@@ -439,6 +453,20 @@ def test_a_task_that_nobody_knows_is_sent_again_and_then_lost(tmp_path: Path) ->
     assert slurm.sent == ["envcheck-run-0", "envcheck-run-1"]
 
 
+def test_a_cell_that_cannot_be_sent_again_is_lost_and_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_on(tmp_path, FakeSlurm([{}]))
+
+    def full(job: Sent) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(engine.folder, "put_batches", full)
+
+    assert told(engine)[-1][0] is State.LOST
+    assert not engine.open
+
+
 def test_what_accounting_takes_for_running_and_the_controller_does_not_know_is_gone(tmp_path: Path) -> None:
     changes = told(engine_on(tmp_path, FakeSlurm([{}], accounting="RUNNING"), requeue="0"))
 
@@ -491,6 +519,21 @@ def test_a_job_without_a_number_is_looked_for_by_its_name(tmp_path: Path) -> Non
 
     assert slurm.sent == ["envcheck-run-0"]
     assert [job.id for job in again.kept.jobs] == ["17"]
+
+
+@pytest.mark.parametrize(("age_s", "resume", "same"), [(60.0, False, True), (1e6, False, False), (1e6, True, True)])
+def test_an_old_run_is_gone_on_with_only_where_it_is_named(
+    tmp_path: Path, age_s: float, resume: bool, same: bool
+) -> None:
+    slurm = FakeSlurm([at("RUNNING")])
+    engine = engine_on(tmp_path, slurm)
+    engine.keep(structs.replace(engine.kept, begun_at=time.time() - age_s))
+    engine.held.close()
+    run = Run("run", job=None, options={}, out=tmp_path, progress=Progress(quiet=True), resume=resume)  # type: ignore[arg-type]
+    kept = begun(run, engine.folder, slurm)  # type: ignore[arg-type]
+
+    assert (kept.nonce == engine.nonce) is same
+    assert slurm.cancelled == ([] if same else ["17"])
 
 
 def test_what_was_delivered_meanwhile_is_done_and_a_run_that_is_over_leaves_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -78,13 +79,23 @@ class Slurm:
             if answer := instead():
                 return answer
 
+    def know(self, argv: Sequence[str]) -> str:
+        """What the cluster says of itself. Raises UsageError where there is none, SilentEngineError."""
+        try:
+            return self.insist(argv)
+        except SilentEngineError:
+            raise
+        except EnvcheckError as error:
+            remedy = "Run this on a host of the cluster; `sinfo` has to work there."
+            raise UsageError(f"Slurm does not say what there is: {error.message}", remedy=remedy) from None
+
     def nodes(self) -> str:
         """The nodes of the cluster."""
-        return self.insist(["sinfo", "--noheader", "--Node", f"--format={FORMAT}"])
+        return self.know(["sinfo", "--noheader", "--Node", f"--format={FORMAT}"])
 
     def most_tasks(self) -> int:
         """How many tasks an array job may have."""
-        for line in self.insist(["scontrol", "show", "config"]).splitlines():
+        for line in self.know(["scontrol", "show", "config"]).splitlines():
             key, _, value = line.partition("=")
             if key.strip() == "MaxArraySize" and value.strip().isdecimal():
                 return max(1, int(value) - 1)
@@ -107,10 +118,11 @@ class Slurm:
 
     def tasks(self, names: Sequence[str]) -> dict[tuple[str, int], Task] | process.Completed:
         """Our tasks by the job's name and their place in it, ended ones too; or how the question failed."""
-        done = self.ask([
+        asked = [
             "squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--name={','.join(names)}",
             f"--format={QUEUE}",
-        ])  # fmt: skip
+        ]  # fmt: skip
+        done = self.run(asked, deadline_s=ASK_S, env=self.env)
         return parse_tasks(text_of(done)) if done.succeeded else done
 
     def recorded(self, job: str, task: int) -> str:
@@ -138,7 +150,7 @@ def parse_tasks(text: str) -> dict[tuple[str, int], Task]:
 
 def argv_of(name: str, tasks: int, cells: int, place: Place, options: Options, run: Path) -> list[str]:
     """The command line of sbatch for a job of so many tasks, each of at most so many cells; its script follows."""
-    minutes = options.time or cells * options.minutes + cells + 1
+    minutes = min(options.time or cells * (options.minutes + 1) + 1, (place.limit_s or float("inf")) / 60)
     wanted = {
         "--job-name": name,
         "--array": f"0-{tasks - 1}" + (f"%{options.throttle}" if options.throttle else ""),
@@ -147,7 +159,7 @@ def argv_of(name: str, tasks: int, cells: int, place: Place, options: Options, r
         "--gres": place.gres,
         "--account": options.account,
         "--qos": options.qos,
-        "--time": str(max(1, -int(-minutes // 1))),
+        "--time": str(max(1, math.ceil(minutes))),
         "--cpus-per-task": str(options.cpus or ""),
         "--chdir": str(Path.cwd()),
         "--output": os.devnull,

@@ -261,12 +261,15 @@ class SlurmEngine:
         self.send_again(again)
 
     def send_again(self, cells: Sequence[int]) -> None:
-        """Send cells once more; where the folder cannot take their batches any more they are lost."""
+        """Send cells once more; where that cannot be done any more they are lost."""
         try:
-            self.send(cells, State.LOST)
-        except OSError as error:
+            with explained(self.folder.path):
+                self.send(cells, State.LOST)
+        except SilentEngineError:
+            raise
+        except EnvcheckError as error:
             for cell in cells:
-                self.end(cell, State.LOST, f"it could not be sent again: {error.strerror}: {self.folder.path}")
+                self.end(cell, State.LOST, f"it could not be sent again: {error.message}")
 
     def task_of(self, place: tuple[str, int], tasks: dict[tuple[str, int], Task]) -> Task:
         """A task that has ended, as the controller or accounting remembers it."""

@@ -179,15 +179,24 @@ class Cluster:
         for name in [*(node.name for node in self.nodes), "slurmctld", "munge"]:
             if daemon := self.daemons.get(name):
                 daemon.terminate()
-        for node in self.nodes:
-            for pid in self.steps(node.name):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
         for daemon in self.daemons.values():
             with suppress(subprocess.TimeoutExpired):
                 daemon.wait(10)
             daemon.kill()
             daemon.wait()
+        for pid in self.left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def left(self) -> list[int]:
+        """What still runs of this cluster and its jobs: all that was started with its configuration."""
+        mark = f"SLURM_CONF={self.env['SLURM_CONF']}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError, ValueError):
+                if int(entry.name) != os.getpid() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+        return found
 
 
 def parent_of(pid: int) -> int:
@@ -225,6 +234,7 @@ def running(nodes: Sequence[Node] = FOUR, more: str = "") -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_configuration(cluster: Cluster, more: str) -> None:

@@ -116,8 +116,19 @@ def nothing_ran(config: pytest.Config) -> bool:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Skipped throughout is not passed."""
+    forget_silent_reports(session.config)
     if exitstatus == pytest.ExitCode.OK and nothing_ran(session.config):
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def forget_silent_reports(config: pytest.Config) -> None:
+    """Keep of set-ups and teardowns that passed those with output: pytest searches all of them for every failure.
+
+    Of ten thousand cells that would be two hundred thousand reports for each of twenty thousand failures.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.stats[""] = [report for report in reporter.stats.get("", ()) if report.sections]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

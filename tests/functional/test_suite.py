@@ -298,6 +298,24 @@ def test_the_users_own_tests_decide_too(tmp_path: Path, mine: Path) -> None:
     assert ran.outcomes["test_strict[venv-py3.11-mp0.10.35-r570]"] == "failed"
 
 
+def test_what_a_failing_test_of_the_users_printed_is_shown_and_silent_reports_are_forgotten(
+    tmp_path: Path, mine: Path
+) -> None:
+    """pytest looks through all of them for every failure, which of thousands of cells would take hours."""
+    (mine / "conftest.py").write_text(
+        "import pytest\n\n\n@pytest.fixture\ndef speaking():\n    yield\n    print('said at the end')\n\n\n"
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_terminal_summary(terminalreporter):\n"
+        "    print('kept', len(terminalreporter.stats['']))\n    return (yield)\n"
+    )
+    (mine / "test_loud.py").write_text("def test_loud(speaking, cell):\n    assert False\n")
+    ran = suite(published(tmp_path, "accelerated"), mine)
+
+    assert ran.code == 1
+    assert "said at the end" in ran.text
+    assert "kept 1\n" in ran.text
+
+
 def test_a_users_pytest_takes_results_as_an_option(tmp_path: Path, mine: Path) -> None:
     ran = user_pytest(mine, f"--envcheck-results={published(tmp_path, 'accelerated')}")
 

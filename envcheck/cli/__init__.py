@@ -16,8 +16,8 @@ from envcheck.cli.app import EPILOG, drop, stdout
 from envcheck.errors import UNMET, EnvcheckError, InterruptedRunError
 
 COMMANDS = (
-    *("bench", "cell", "check", "diff", "doctor", "explain", "history", "lint", "merge"),
-    *("nightly", "plan", "prune", "replay", "report", "validate", "watch", "wheel"),
+    *("bench", "cell", "check", "diff", "doctor", "explain", "fleet", "history", "lint"),
+    *("merge", "nightly", "plan", "prune", "replay", "report", "validate", "watch", "wheel"),
 )
 """Each is a module of this package with a command of its name, imported when it is asked for or listed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -156,6 +157,23 @@ def test_cells_are_matched_to_the_driver_of_the_host(
     assert state["venv-py3.11-mp1.2.2-cu13.0-r570"] == "impossible"
     assert state["venv-py3.11-mp1.2.2-cu13.0-rany"] == "impossible"
     assert state["venv-py3.11-mp1.2.2-cu13.0-r580"] == "unreachable"
+
+
+def test_this_host_as_a_fleet_serves_what_its_driver_can_and_the_rest_asks_for_one_more_host(
+    envcheck: Command, matrix_of: MatrixOf, standin: dict[str, str]
+) -> None:
+    geforce = standin | {"STANDIN_NAME": "NVIDIA GeForce RTX 4090"}
+    ran = envcheck("fleet", "--json", "--matrix", str(matrix_of("1.2.2", axes=DRIVERS)), env=geforce)
+    found = json.loads(ran.stdout)
+    (here,) = found["groups"]
+    standing = {cell["id"].partition("-cu")[2]: cell["state"] for cell in found["cells"]}
+
+    assert (ran.code, here["driver"], here["gpus"], here["free"]) == (1, "570.124.06", 1, 1)
+    assert (standing["12.8-r570"], standing["12.8-rany"], standing["13.0-rany"]) == ("served", "served", "unserved")
+    assert {one["driver"]: one.get("forward", False) for one in found["missing"]} == {"570": True, "580": False}
+    table = envcheck("fleet", "--matrix", str(matrix_of("1.2.2", axes=DRIVERS)), env=geforce).stdout
+    assert "here   570.124.06  1     1     0     0" in table
+    assert "one host with driver 580" in table
 
 
 def test_a_gpu_in_mig_mode_makes_a_cell_impossible(

@@ -206,6 +206,19 @@ def test_cells_that_no_partition_can_serve_are_named_without_waiting(fleet: Flee
     assert not fleet.logged
 
 
+def test_the_cluster_is_shown_with_what_it_can_serve_and_what_is_missing(fleet: Fleet) -> None:
+    fleet.matrix(1, "560", "550.54.15", "580")
+    argv = [sys.executable, "-m", "envcheck", "fleet", "--engine", "slurm", "--json"]
+    done = subprocess.run(
+        argv, cwd=fleet.folder, env=environment(fleet.cluster.env), capture_output=True, timeout=60, check=False
+    )
+    found = json.loads(done.stdout)
+
+    assert (done.returncode, found["summary"]["served"], found["summary"]["unserved"]) == (1, 2, 1)
+    assert [one["driver"] for one in found["missing"]] == ["580"]
+    assert {name for group in found["groups"] for name in group["names"]} == {node.name for node in NODES}
+
+
 def test_what_slurm_refuses_is_unknown_with_its_words(fleet: Fleet) -> None:
     fleet.matrix(2, "560")
     code = fleet.run(gres="gpu:7")

@@ -166,7 +166,7 @@ def reachable(foreseen: Foreseer, axes: Axes) -> bool:
 
 def served_by_itself(driver: str, axes: Axes) -> bool:
     """True where a cell asks for no driver, and this one serves its CUDA without a package for compatibility."""
-    return asks_for_none(axes) and axes.cuda is not None and kind_of(axes.cuda, driver) in OF_ITSELF
+    return asks_for_none(axes) and (axes.cuda is None or kind_of(axes.cuda, driver) in OF_ITSELF)
 
 
 @cache

@@ -135,7 +135,7 @@ CELLS = st.lists(
 HOSTS = st.lists(st.builds(group, st.sampled_from(["470.82.01", "535.104.05", "560.35.03", "580.65.06"])), max_size=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(CELLS, HOSTS)
 def test_the_missing_hosts_serve_the_rest_and_none_of_them_is_too_many(cells: list[Cell], groups: list[Group]) -> None:
     def left(missing: Sequence[Missing]) -> set[str]:
@@ -281,7 +281,7 @@ def test_a_host_with_a_hostile_name_steers_no_terminal() -> None:
 
 def test_bad_input_is_one_message(tmp_path: Path) -> None:
     for arguments, said in (
-        (["--engine", "sluurm"], "is none of local, slurm"),
+        (["--engine", "sluurm"], "is none of kubernetes, local, slurm"),
         (["--engine-option", "partition=gpu"], "the local engine has no option partition"),
         (["--engine", "slurm", "--engine-option", "partition"], "is not KEY=VALUE"),
         (["--tier", "none-of-them"], "none-of-them"),

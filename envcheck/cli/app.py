@@ -111,7 +111,7 @@ engine_option = click.option(
     "--engine",
     default="local",
     metavar="NAME",
-    help="Where cells run: local, slurm, or an engine that another package brings.",
+    help="Where cells run: local, slurm, kubernetes, or an engine that another package brings.",
 )
 engine_setting_option = click.option(
     "--engine-option",

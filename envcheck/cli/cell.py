@@ -8,27 +8,32 @@ from pathlib import Path
 
 import click
 
-from envcheck.cli.app import EPILOG, command, quiet_option
-from envcheck.errors import MET
+from envcheck.cli.app import EPILOG, command, quiet_option, write
+from envcheck.errors import MET, UsageError
 
 
 @command(epilog=EPILOG)
 @click.option("--plan", required=True, metavar="FILE", help="The cell's plan as JSON; - is standard input.")
-@click.option("--out", required=True, metavar="FILE", help="Where its delivery goes, as JSON; - is standard output.")
+@click.option("--out", metavar="FILE", help="Where its delivery goes, as JSON; - is standard output.")
+@click.option("--parcel", is_flag=True, help="Print the delivery in lines of a log instead, which an engine reads.")
 @quiet_option
-def cell(plan: str, out: str, quiet: bool) -> int:
+def cell(plan: str, out: str | None, parcel: bool, quiet: bool) -> int:
     """Run one cell on this host and deliver its evidence, unjudged; engines start this on their hosts.
 
     Exit code 0 says that evidence was delivered, whatever it shows: whoever asked for it judges it.
     """
     from envcheck.engines import plans
+    from envcheck.engines.packing import packed
     from envcheck.report.progress import Progress
     from envcheck.working import work
 
+    if parcel is (out is not None):
+        raise UsageError("--out FILE or --parcel: one of them has to be given, and not both")
     asked = plans.read_plan(bytes_of(plan), "standard input" if plan == "-" else plan)
     with Progress(quiet=quiet) as progress:
         delivery, error = work(asked, dict(os.environ), progress)
-    deliver(plans.encode(delivery), out)
+    data = plans.encode(delivery)
+    write(packed(data)) if out is None else deliver(data, out)
     if error is not None:
         raise error
     return MET

@@ -10,7 +10,11 @@ from envcheck.errors import EnvcheckError, UsageError
 
 GROUP = "envcheck.engines"
 LOCAL = "local"
-OURS = {LOCAL: "envcheck.engines.local:make", "slurm": "envcheck.engines.slurm.engine:make"}
+OURS = {
+    LOCAL: "envcheck.engines.local:make",
+    "slurm": "envcheck.engines.slurm.engine:make",
+    "kubernetes": "envcheck.engines.kubernetes.engine:make",
+}
 """Imported when one is asked for."""
 MEMBERS = ("nonce", "submit", "follow", "collect", "cancel", "forget")
 

@@ -243,7 +243,7 @@ def test_an_engine_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_an_unknown_engine_is_told_which_there_are() -> None:
-    with pytest.raises(UsageError, match="'sluurm' is none of local, slurm"):
+    with pytest.raises(UsageError, match="'sluurm' is none of kubernetes, local, slurm"):
         loading.maker_of("sluurm")
 
 

@@ -58,7 +58,7 @@ def exit_code(offer: Offer) -> int:
 def offer_of(engine: str, cells: Sequence[Cell], offers: Offers) -> Offer:
     """Where each cell stands with these hosts, and which hosts are missing."""
     hosts_for, anywhere = remembered(offers.serving), foreseer(ANYWHERE)
-    standings = [standing_of(cell, hosts_for(needs_of(cell.axes)), anywhere) for cell in cells]
+    standings = [standing_of(cell, hosts_for(needs_of(cell.axes), cell.axes.backend), anywhere) for cell in cells]
     missing = missing_for([one for one in standings if one.state == UNSERVED])
     reached = {name for one in missing for name in one.cells}
     counts = Counter(one.state for one in standings)
@@ -76,7 +76,7 @@ def standing_of(cell: Cell, serving: Serving, anywhere: Foreseer) -> Standing:
     """Where a cell stands."""
     fit, because = fitting(cell.axes, serving)
     hosts = len({name for group in fit for name in group.names})
-    if any(group.free or group.busy for group in fit):
+    if any(group.up for group in fit):
         return Standing(id=cell.id, axes=cell.axes, state=SERVED, hosts=hosts)
     if fit:
         return Standing(id=cell.id, axes=cell.axes, state=DOWN, because=ALL_DOWN, hosts=hosts)
@@ -109,15 +109,13 @@ def foreseer(host: Host) -> Foreseer:
     return foreseen
 
 
-def remembered(serving: Callable[[Needs], Sequence[Site] | str]) -> Callable[[Needs], Serving]:
+def remembered(serving: Callable[[Needs, str], Sequence[Site] | str]) -> Callable[[Needs, str], Serving]:
     """The same, with each need asked for once."""
-    seen: dict[Needs, Serving] = {}
 
-    def asked(needs: Needs) -> Serving:
-        if needs not in seen:
-            found = serving(needs)
-            seen[needs] = found if isinstance(found, str) else [(site.group, foreseer(site.host)) for site in found]
-        return seen[needs]
+    @cache
+    def asked(needs: Needs, backend: str) -> Serving:
+        found = serving(needs, backend)
+        return found if isinstance(found, str) else [(site.group, foreseer(site.host)) for site in found]
 
     return asked
 

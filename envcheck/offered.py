@@ -23,10 +23,15 @@ class Group(Record, frozen=True, kw_only=True, omit_defaults=False):
     gpus: int | None
     """Of each host; 0 where it is known to have none."""
     names: tuple[str, ...]
-    free: int
-    busy: int
+    free: int | None
+    busy: int | None
     down: int
     note: str = ""
+
+    @property
+    def up(self) -> int:
+        """How many are there, whatever they do."""
+        return len(self.names) - self.down
 
 
 class Standing(Record, frozen=True, kw_only=True):

@@ -66,7 +66,9 @@ class Server:
 
     script: Script
     log: Callable[[str], bytes | None] = lambda _plan: b""
-    objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {"configmaps": {}, "jobs": {}, "pods": {}})
+    objects: dict[str, dict[str, Object]] = field(
+        default_factory=lambda: {kind: {} for kind in ("configmaps", "jobs", "pods", "nodes")}
+    )
     steps: dict[str, list[Object | str]] = field(default_factory=dict)
     events: list[tuple[int, Object]] = field(default_factory=list)
     version: int = 100
@@ -240,7 +242,8 @@ class Handler(BaseHTTPRequestHandler):
         """Answer as a server does."""
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        kind, _, rest = url.path.partition("/namespaces/")[2].partition("/")[2].partition("/")
+        within = url.path.partition("/namespaces/")[2].partition("/")[2] or url.path.rpartition("/")[2]
+        kind, _, rest = within.partition("/")
         cluster = self.cluster
         if query.get("watch", "").lower() == "true":
             self.watched(query)

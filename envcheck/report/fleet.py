@@ -41,9 +41,8 @@ def hosts(offer: Offer) -> Iterator[str]:
 
 def row(group: Group) -> tuple[str, ...]:
     """A group in a line; ? is what the engine does not tell."""
-    gpus = "?" if group.gpus is None else str(group.gpus)
-    counts = (str(group.free), str(group.busy), str(group.down))
-    return (visible(group.where), visible(group.driver or "?"), gpus, *counts, few(group.names))
+    counts = ("?" if count is None else str(count) for count in (group.gpus, group.free, group.busy, group.down))
+    return (visible(group.where), visible(group.driver or "?"), *counts, few(group.names))
 
 
 def few(names: Sequence[str]) -> str:

@@ -29,6 +29,7 @@ from tests import apiserver
 from tests.apiserver import OK, OVERDUE, RUNNING, Object, Server, evicted, failed, serving, unscheduled, waiting
 from tests.children import child
 from tests.functional.conftest import environment
+from tests.inprocess import ended
 from tests.slurmcluster import wait_until
 from tests.unit.fleet import HOST, delivered, work_of
 
@@ -37,6 +38,7 @@ pytest.importorskip("kubernetes", reason="needs the official client; enable with
 IMAGE = f"registry.example/envcheck@sha256:{'a' * 64}"
 A, B, C = work_of("1.2.2"), work_of("1.1.0"), work_of("1.2.1", driver="560")
 RUN = "0123456789abcdef"
+MATRIX = 'version: 1\naxes: {python: ["3.11"], mediapipe: ["1.2.2", "1.2.1"], driver: [any]}\n'
 QUICK = {"image": IMAGE, "wait": "0.01", "patience": "0.05"}
 
 
@@ -105,7 +107,7 @@ def test_cells_are_run_as_indexes_of_jobs_and_come_back_by_their_logs(tmp_path: 
         assert [(job["spec"]["completions"], job["metadata"]["labels"]["envcheck/driver"]) for job in jobs] == [
             (2, "any"), (1, "560"),
         ]  # fmt: skip
-        assert server.objects == {"configmaps": {}, "jobs": {}, "pods": {}}
+        assert not any(server.objects.values())
     assert not (tmp_path / "out" / "kubernetes" / RUN).exists()
 
 
@@ -324,6 +326,28 @@ def test_what_the_server_denies_is_a_usage_error(tmp_path: Path, code: int, word
     assert "namespace envcheck" in caught.value.remedy
 
 
+# --- what there is ----------------------------------------------------------------------------------------------
+
+
+def test_the_nodes_of_a_cluster_are_shown_with_what_they_can_serve(tmp_path: Path) -> None:
+    (tmp_path / "matrix.yaml").write_text(MATRIX.replace("[any]", '["570", "580"]'), encoding="utf-8")
+    ready = {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "2"}}
+    labels = {"nvidia.com/cuda.driver-version.major": "570", "nvidia.com/cuda.driver-version.minor": "124"}
+    with cluster(trouble=[("GET .*/nodes", 503)], page=2) as server:
+        for name in ("n1", "n2", "n3"):
+            server.objects["nodes"][name] = {"metadata": {"name": name, "labels": labels}, "status": ready}
+        config = f"--engine-option=kubeconfig={apiserver.kubeconfig(tmp_path, server.port)}"
+        done = ended("fleet", "--engine", "kubernetes", config, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "nodes  570.124  2     ?     ?     0     n1, n2, n3" in done.stdout
+        assert "Of 4 cells 1 can be served, 1 by no host" in done.stdout
+        assert "one host with driver 580 and a GPU: 1 cell," in done.stdout
+        server.trouble.append(("GET .*/nodes", 403))
+        denied = ended("fleet", "--engine", "kubernetes", config, cwd=tmp_path)
+        assert (denied.returncode, denied.stdout) == (2, "")
+        assert "ClusterRole" in denied.stderr
+
+
 # --- what happens to us -----------------------------------------------------------------------------------------
 
 
@@ -343,7 +367,7 @@ def test_ctrl_c_removes_the_jobs_keeps_what_was_delivered_and_the_next_call_does
         with pytest.raises(InterruptedJobError) as caught:
             dispatch(engine, works, HOST, Progress(quiet=True))
         assert len(caught.value.evidence) == 1
-        assert server.objects == {"configmaps": {}, "jobs": {}, "pods": {}}
+        assert not any(server.objects.values())
         assert server.count("DELETE .*/jobs.*propagationPolicy=Background") == 1
 
         server.script = by_index({})
@@ -412,9 +436,6 @@ def test_a_job_of_the_same_name_that_is_being_deleted_is_waited_for(tmp_path: Pa
         assert [one.state.value for one in again.follow()][-1] == "done"
 
 
-MATRIX = 'version: 1\naxes: {python: ["3.11"], mediapipe: ["1.2.2", "1.2.1"], driver: [any]}\n'
-
-
 @contextmanager
 def started(server: Server, folder: Path, text: str = MATRIX) -> Iterator[subprocess.Popen[bytes]]:
     """`envcheck validate --engine kubernetes`, as a user calls it."""
@@ -481,4 +502,4 @@ def test_envcheck_killed_and_started_again_finds_its_jobs_and_ctrl_c_removes_the
             wait_until(lambda: server.count("watch=") > before + 1, "a watch of the next run")
             running.send_signal(signal.SIGINT)
             assert running.wait(30) == 130
-        assert server.objects == {"configmaps": {}, "jobs": {}, "pods": {}}
+        assert not any(server.objects.values())

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,9 @@ from envcheck import compat
 from envcheck.compat.versions import components, starts_with
 from envcheck.engines import loading as engines
 from envcheck.engines.engine import Needs
+from envcheck.engines.kubernetes.objects import Node
 from envcheck.engines.offers import loading
+from envcheck.engines.offers.kubernetes import cluster_of as nodes_of
 from envcheck.engines.offers.local import group_of
 from envcheck.engines.offers.offer import Asked, Site, host_with
 from envcheck.engines.offers.slurm import Cluster, cluster_of
@@ -30,6 +33,7 @@ from envcheck.errors import UsageError
 from envcheck.fleet import exit_code, offer_of
 from envcheck.model import Axes, Cell, Host, Unread, cell_id
 from envcheck.offered import Group, Missing, Offer
+from envcheck.pipelines.affinity import NEW, OLD
 from envcheck.report.fleet import render
 from tests.inprocess import ended
 
@@ -60,7 +64,7 @@ class Lab:
 
     sites: Sequence[Site]
 
-    def serving(self, needs: Needs) -> Sequence[Site] | str:
+    def serving(self, needs: Needs, backend: str) -> Sequence[Site] | str:
         """Component by component."""
         found = [site for site in self.sites if compat.driver_match(needs.driver, site.host) is None]
         return found or f"needs driver {needs.driver}"
@@ -206,7 +210,7 @@ def test_the_command_and_the_engine_agree_on_who_can_serve(nodes: list[Any], par
     offers: Cluster = cluster_of(text, options)
     for driver in (None, "560", "560.35", "550", "570"):
         placed = place_of(Needs(driver), parse_nodes(text), options)
-        serving = offers.serving(Needs(driver))
+        serving = offers.serving(Needs(driver), "venv")
         assert isinstance(placed, str) == isinstance(serving, str)
         if isinstance(serving, str):
             assert serving == placed
@@ -215,6 +219,47 @@ def test_the_command_and_the_engine_agree_on_who_can_serve(nodes: list[Any], par
                 starts_with(components(getattr(site.host.nvml, "driver", "")) or (), components(driver) or (0,))
                 for site in serving
             )
+
+
+# --- Kubernetes -------------------------------------------------------------------------------------------------
+
+
+def node(name: str, *parts: str, gpus: str = "1", generation: Sequence[str] = NEW, **spec: Any) -> Node:
+    ready = spec.pop("ready", "True")
+    return msgspec.convert(
+        {
+            "metadata": {"name": name, "labels": dict(zip(generation, parts, strict=False))},
+            "spec": spec,
+            "status": {"allocatable": {"nvidia.com/gpu": gpus}, "conditions": [{"type": "Ready", "status": ready}]},
+        },
+        Node,
+    )
+
+
+def test_nodes_are_read_by_both_generations_of_labels_and_may_be_closed_to_pods() -> None:
+    ours = {"key": "nvidia.com/gpu", "effect": "NoSchedule"}
+    nodes = [
+        node("a", "570", "124", "06", taints=[ours]), node("b", "570", "124", "06", generation=OLD, unschedulable=True),
+        node("c", "560", gpus="8", taints=[ours, {"key": "team", "effect": "NoExecute"}]), node("d", ready="Unknown"),
+        node("e", gpus="0"), node("f", gpus="many"),
+    ]  # fmt: skip
+    found = {site.group.names: site.group for site in nodes_of(nodes).sites}
+
+    assert {names: (one.driver, one.gpus, one.down) for names, one in found.items()} == {
+        ("a", "b"): ("570.124.06", 1, 1), ("c",): ("560", 8, 1), ("d",): (None, 1, 1), ("e", "f"): (None, 0, 0),
+    }  # fmt: skip
+    assert {one.free for one in found.values()} == {None}
+
+
+def test_cells_stand_with_nodes_as_the_affinity_of_their_pods_admits() -> None:
+    offers = nodes_of([node("a", "570", "124", "06"), node("c", "560", ready="False")])
+    docker = Axes(backend="docker", python="3.11", mediapipe="1.2.2")
+    cells = [cell("570"), cell("570.124.06"), cell("570.12"), cell("560"), cell("1.2.3.4"), cell("any")]
+    found = offer_of("kubernetes", [*cells, Cell(id="docker", axes=docker)], offers)
+
+    assert states(found) == ["served", "served", "unserved", "down", "unserved", "served", "unserved"]
+    assert "no label of a node tells more" in found.cells[4].because
+    assert "no container engine" in found.cells[6].because
 
 
 # --- this machine -----------------------------------------------------------------------------------------------
@@ -292,8 +337,6 @@ def test_bad_input_is_one_message(tmp_path: Path) -> None:
 
 
 def test_the_json_has_every_key_of_its_form() -> None:
-    import msgspec
-
     document = json.loads(msgspec.json.encode(offer_of("lab", [cell("any"), cell("580")], lab(group(None)))))
 
     assert set(document) == {"schema", "engine", "groups", "cells", "missing", "beyond", "summary"}

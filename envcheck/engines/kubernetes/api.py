@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from envcheck.engines.engine import SilentEngineError
-from envcheck.engines.kubernetes.objects import Base, Event, Failure, Job, Pod
+from envcheck.engines.kubernetes.objects import Base, Event, Failure, Job, Node, Pod
 from envcheck.engines.kubernetes.options import Options
 from envcheck.engines.packing import LOG_LIMIT
 from envcheck.engines.plans import printable
@@ -32,7 +32,7 @@ LINE_LIMIT = 4 << 20
 NO, GONE, TAKEN, ABSENT = (401, 403), 410, 409, 404
 BUSY = (408, 429)
 
-Object = TypeVar("Object", Job, Pod)
+Object = TypeVar("Object", Job, Pod, Node)
 Answer = TypeVar("Answer")
 
 
@@ -83,6 +83,10 @@ class Api:
     def pods(self, selector: str) -> tuple[list[Pod], str]:
         """The pods of a run, and from when on a watch tells more."""
         return self.listed(self.core.list_namespaced_pod, selector, Pod)
+
+    def nodes(self) -> list[Node]:
+        """The nodes of the cluster, which are in no namespace."""
+        return self.listed(lambda namespace, **more: self.core.list_node(**more), "", Node)[0]  # noqa: ARG005
 
     def listed(self, call: Callable[..., Any], selector: str, kind: type[Object]) -> tuple[list[Object], str]:
         """All objects, page by page; from the start where a page has become too old."""

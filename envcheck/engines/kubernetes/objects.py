@@ -129,6 +129,35 @@ class Job(Base, frozen=True):
     status: JobStatus = JobStatus()
 
 
+class Taint(Base, frozen=True):
+    """What keeps pods away from a node that do not bear it."""
+
+    key: str = ""
+    effect: str = ""
+
+
+class NodeSpec(Base, frozen=True):
+    """What is asked of a node."""
+
+    unschedulable: bool | None = None
+    taints: tuple[Taint, ...] | None = None
+
+
+class NodeStatus(Base, frozen=True):
+    """How a node is."""
+
+    allocatable: dict[str, str] | None = None
+    conditions: tuple[Condition, ...] | None = None
+
+
+class Node(Base, frozen=True):
+    """A node."""
+
+    metadata: Meta = Meta()
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
 class Event(Base, frozen=True):
     """What a watch says."""
 

@@ -64,13 +64,13 @@ PARSERS: Mapping[str, Callable[[str, str], Any]] = {
 }
 
 
-def parse(given: Mapping[str, str]) -> Options:
-    """The options as given. Raises UsageError."""
+def parse(given: Mapping[str, str], *, placing: bool = True) -> Options:
+    """The options as given; an image is needed where something is placed. Raises UsageError."""
     images = {key: value for key, value in given.items() if key == "image" or key.startswith(OF_BACKEND)}
     if unknown := sorted(set(given) - set(PARSERS) - set(TEXTS) - set(images)):
         known = ", ".join(["image", f"{OF_BACKEND}BACKEND", *TEXTS, *PARSERS])
         raise UsageError(f"the kubernetes engine has no option {', '.join(unknown)}; it has {known}", remedy=REMEDY)
-    if not images:
+    if placing and not images:
         raise UsageError(
             "the kubernetes engine needs an image by digest", remedy="--engine-option image=IMAGE@sha256:…"
         )

@@ -10,7 +10,7 @@ from envcheck.engines.offers.offer import Asked, Look, Offers
 from envcheck.errors import EnvcheckError, UsageError
 
 GROUP = "envcheck.engines.offers"
-OURS = {"local": "envcheck.engines.offers.local:look", "slurm": "envcheck.engines.offers.slurm:look"}
+OURS = {name: f"envcheck.engines.offers.{name}:look" for name in ("local", "slurm", "kubernetes")}
 MEMBERS = ("sites", "serving")
 
 

@@ -28,7 +28,7 @@ class Here:
         """The one that there is."""
         return (self.site,)
 
-    def serving(self, needs: Needs) -> Sequence[Site] | str:
+    def serving(self, needs: Needs, backend: str) -> Sequence[Site] | str:  # noqa: ARG002 - any will do
         """This machine, where it has the driver."""
         refused = compat.driver_match(needs.driver, self.site.host)
         return self.sites if refused is None else refused.because

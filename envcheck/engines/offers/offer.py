@@ -34,8 +34,8 @@ class Offers(Protocol):
         """All hosts, those that are down or have no GPU too."""
         ...
 
-    def serving(self, needs: Needs) -> Sequence[Site] | str:
-        """The sites on which the engine would place such a cell, or why there is none."""
+    def serving(self, needs: Needs, backend: str) -> Sequence[Site] | str:
+        """The sites on which the engine would place such a cell of a backend, or why there is none."""
         ...
 
 

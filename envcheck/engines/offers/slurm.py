@@ -33,7 +33,7 @@ class Cluster:
         """By partition and driver."""
         return tuple(site for site, _ in self.members)
 
-    def serving(self, needs: Needs) -> Sequence[Site] | str:
+    def serving(self, needs: Needs, backend: str) -> Sequence[Site] | str:  # noqa: ARG002 - any will do
         """The nodes that the engine's own rule would place a cell on, or what that rule says."""
         fitting = [
             for_needs(site, needs)

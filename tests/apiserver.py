@@ -54,7 +54,6 @@ def evicted(reason: str = "EvictionByEvictionAPI") -> Object:
 OVERDUE: Object = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active longer"}
 DELETED = "deleted"
 """In a script: the pod is gone without a word."""
-GONE_LOG = None
 
 Script = Callable[[int, int], Sequence[Object | str]]
 """Of an index and the number of the try, from 0: what becomes of that pod, step by step."""

@@ -319,6 +319,19 @@ def dispatch_only(engine: KubernetesEngine, works: Sequence[Work]) -> Gathered:
     return dispatch(engine, works, HOST, Progress(quiet=True))
 
 
+def test_a_right_that_is_taken_away_amid_a_run_leaves_rows_and_a_run_to_go_on_with(tmp_path: Path) -> None:
+    with cluster([[RUNNING, OK]]) as server:
+        engine = engine_on(server, tmp_path)
+        server.trouble.append(("watch=", 401))
+        gathered = run(engine, A)
+
+        assert not gathered.ended
+        assert "Kubernetes refused: scripted 401" in ends(gathered)[0]
+        engine.stack.close()
+        assert ends(run(engine_on(server, tmp_path), A)) == ["ok"]
+        assert server.count("POST .*/jobs") == 1
+
+
 @pytest.mark.parametrize(("code", "words"), [(403, "refused"), (401, "refused"), (404, "refused")])
 def test_what_the_server_denies_is_a_usage_error(tmp_path: Path, code: int, words: str) -> None:
     with cluster(trouble=[("GET .*/jobs", code)]) as server, pytest.raises(UsageError, match=words) as caught:

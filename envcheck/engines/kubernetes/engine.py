@@ -12,10 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from envcheck.engines.engine import Change, Run, State, Work
+from envcheck.engines.engine import Change, Run, SilentEngineError, State, Work
 from envcheck.engines.kubernetes.api import (
     ABSENT,
     LONGEST_S,
@@ -49,6 +49,8 @@ WINDOW_S = 20.0
 """A watch, after which everything is listed anew."""
 LEAST_S = 0.5
 """Between two lists."""
+FAREWELL_S = 30.0
+"""Somebody has pressed Ctrl-C, or has the results already: no longer than this for an answer."""
 LOG_GONE = "its pod was gone before its log could be read"
 NO_POD = (Phase.WAITING, "Kubernetes has made no pod for it")
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -186,7 +188,16 @@ class KubernetesEngine:
     # --- following --------------------------------------------------------------------------------------------------
 
     def follow(self) -> Generator[Change, None, None]:
-        """What becomes of the cells. Raises SilentEngineError."""
+        """What becomes of the cells. Raises SilentEngineError: a right that was taken away may be given back."""
+        try:
+            yield from self.following()
+        except DeniedError as error:
+            raise SilentEngineError(
+                error.message, remedy="Its pods may go on; the same command again goes on with them."
+            ) from error
+
+    def following(self) -> Iterator[Change]:
+        """The same. Raises DeniedError too."""
         pause = LEAST_S
         yield from self.told()
         while self.open:
@@ -376,7 +387,7 @@ class KubernetesEngine:
     def cleared(self) -> None:
         """Remove the run's objects. Where that fails the user is told how."""
         try:
-            self.api.delete(self.tag.selector)
+            replace(self.api, patience_s=min(self.api.patience_s, FAREWELL_S)).delete(self.tag.selector)
         except EnvcheckError as error:
             self.run.progress.tell(
                 f"{error.message}; its objects are still there: "

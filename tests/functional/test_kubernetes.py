@@ -174,6 +174,16 @@ def test_a_cell_over_its_time_is_lost_and_the_limit_stands_on_the_pod(tmp_path: 
         assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 300
 
 
+def test_a_pod_on_a_node_that_fell_silent_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead node ends no pod, and Kubernetes goes on saying that it runs."""
+    monkeypatch.setattr(kubernetes, "GRACE_S", 0.2)
+    with cluster([[RUNNING]]) as server:
+        found = ends(run(engine_on(server, tmp_path, minutes="0.01"), A, B))
+        assert found == ["running on node n1, and nothing was heard of it for 0.01 min", "ok"]
+
+
 def test_a_worker_that_fails_for_good_is_heard_and_one_that_dies_is_tried_again(tmp_path: Path) -> None:
     killed = [[RUNNING, failed(137, "OOMKilled")]]
     mended = [[RUNNING, failed(75)], [OK]]

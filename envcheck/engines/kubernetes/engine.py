@@ -11,15 +11,12 @@ import re
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 
 from envcheck.engines.engine import Change, Run, SilentEngineError, State, Work
 from envcheck.engines.kubernetes.api import (
-    ABSENT,
     LONGEST_S,
-    NO,
     SHORTEST_S,
     Api,
     DeniedError,
@@ -27,8 +24,9 @@ from envcheck.engines.kubernetes.api import (
     UnansweredError,
     connected,
 )
-from envcheck.engines.kubernetes.kept import Begun, Kept
-from envcheck.engines.kubernetes.manifests import CELLS, NONCE, Tag, manifests_of
+from envcheck.engines.kubernetes.begin import begun_of, explained
+from envcheck.engines.kubernetes.kept import Kept
+from envcheck.engines.kubernetes.manifests import CELLS, Tag, manifests_of
 from envcheck.engines.kubernetes.objects import (
     Job,
     Phase,
@@ -42,18 +40,19 @@ from envcheck.engines.kubernetes.objects import (
 )
 from envcheck.engines.kubernetes.options import Options, parse
 from envcheck.engines.packing import unpacked
-from envcheck.errors import EnvcheckError, UsageError
+from envcheck.errors import EnvcheckError
 from envcheck.pipelines.kubernetes import FINAL, SERVED
 
 WINDOW_S = 20.0
 """A watch, after which everything is listed anew."""
 LEAST_S = 0.5
 """Between two lists."""
+GRACE_S = 120.0
+"""That a node may take to end a pod whose time is over."""
 FAREWELL_S = 30.0
 """Somebody has pressed Ctrl-C, or has the results already: no longer than this for an answer."""
 LOG_GONE = "its pod was gone before its log could be read"
 NO_POD = (Phase.WAITING, "Kubernetes has made no pod for it")
-_NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NUMBERS = re.compile(r"[0-9]{1,6}(,[0-9]{1,6})*", re.ASCII)
 
 
@@ -66,54 +65,6 @@ def make(run: Run) -> KubernetesEngine:
         stack.enter_context(kept.alone())
         begun = begun_of(run, api, kept)
         return KubernetesEngine(run, options, api, kept, Tag(run.name, begun.nonce), stack.pop_all())
-
-
-def begun_of(run: Run, api: Api, kept: Kept) -> Begun:
-    """The run to go on with, as it is known here or to the cluster, or a new one."""
-    here = kept.read()
-    if here is not None and (run.resume or here.fresh):
-        return here
-    tag = Tag(run.name, "")
-    with explained(api.namespace):
-        jobs = api.jobs(tag.selector)
-        there = newest(jobs)
-        if there is not None and (run.resume or there.fresh):
-            return kept.begin(there)
-        if run.resume:
-            kept.remove()
-            raise UsageError(f"--resume {run.name}: there is no such run here, nor in namespace {api.namespace}")
-        if jobs:
-            api.delete(tag.selector)
-    return kept.begin()
-
-
-def newest(jobs: Iterable[Job]) -> Begun | None:
-    """The run that the newest of these Jobs belongs to."""
-    found = [
-        Begun(nonce=nonce, begun_at=time_of(job.metadata.creation_timestamp))
-        for job in jobs
-        if _NONCE.fullmatch(nonce := (job.metadata.labels or {}).get(NONCE, ""))
-    ]
-    return max(found, key=lambda one: one.begun_at, default=None)
-
-
-def time_of(text: str | None) -> float:
-    """A time as Kubernetes writes it, in seconds; the beginning of all where it is none."""
-    with suppress(ValueError):
-        return datetime.strptime(text or "", "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
-    return 0.0
-
-
-@contextmanager
-def explained(namespace: str) -> Iterator[None]:
-    """What the server denies from the start, as something the user can mend."""
-    try:
-        yield
-    except DeniedError as error:
-        if error.code not in (*NO, ABSENT):
-            raise
-        remedy = f"Jobs, ConfigMaps, pods and their logs of namespace {namespace} are needed; docs/fleet.md"
-        raise UsageError(error.message, remedy=remedy) from error
 
 
 @dataclass(frozen=True)
@@ -142,6 +93,8 @@ class KubernetesEngine:
     """By uid; what is in no Job of ours is none of ours."""
     alive: dict[str, tuple[int, Phase, str]] = field(default_factory=dict)
     """Pods that have not ended, by uid: cell, what they do, and why."""
+    begun_at: dict[str, float] = field(default_factory=dict)
+    """When a pod was first seen to run."""
     ended: set[str] = field(default_factory=set)
     """Pods that have ended and were dealt with."""
     taken: Counter[int] = field(default_factory=Counter)
@@ -272,7 +225,7 @@ class KubernetesEngine:
         if phase in (Phase.WAITING, Phase.UNSCHEDULED, Phase.RUNNING):
             self.alive[uid] = (cell, phase, because)
             if phase is Phase.RUNNING and before[1] is not Phase.RUNNING:
-                self.moved_at[pod.owner] = time.monotonic()
+                self.begun_at[uid] = self.moved_at[pod.owner] = time.monotonic()
                 self.say(cell, State.RUNNING, because)
             return False
         self.alive.pop(uid, None)
@@ -350,6 +303,7 @@ class KubernetesEngine:
 
     def give_up(self) -> None:
         """End cells that have waited for too long, while nothing else of their Job has run."""
+        self.miss()
         now, doing = time.monotonic(), {cell: (phase, because) for cell, phase, because in self.alive.values()}
         for uid, held in self.jobs.items():
             if any(doing.get(cell, NO_POD)[0] is Phase.RUNNING for cell in held.cells):
@@ -357,6 +311,15 @@ class KubernetesEngine:
             elif now - self.moved_at[uid] >= self.options.wait * 60:
                 for cell in sorted(self.open & set(held.cells)):
                     self.refuse(cell, *doing.get(cell, NO_POD))
+
+    def miss(self) -> None:
+        """End cells whose pods run for longer than they may: who ends them in time, their node, has fallen silent."""
+        latest = time.monotonic() - self.options.minutes * 60 - GRACE_S
+        for uid, (cell, phase, because) in list(self.alive.items()):
+            if phase is Phase.RUNNING and self.begun_at[uid] < latest:
+                del self.alive[uid]
+                self.ended.add(uid)
+                self.end(cell, State.LOST, f"{because}, and nothing was heard of it for {self.options.minutes:g} min")
 
     def refuse(self, cell: int, phase: Phase, because: str) -> None:
         """End a cell that no node took: unreachable where the scheduler rules out every node, else nobody knows."""

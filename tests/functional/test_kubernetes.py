@@ -5,6 +5,7 @@ of the watch, of the server or of us. No cluster was ever asked.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -503,6 +504,16 @@ def test_a_cluster_that_is_not_known_is_one_message(tmp_path: Path, text: str) -
 
     with pytest.raises(UsageError, match="no cluster is known here"):
         make(Run(RUN, None, options, tmp_path, Progress(quiet=True)))  # type: ignore[arg-type]
+
+
+def test_where_no_cluster_is_known_standard_output_stays_empty(tmp_path: Path) -> None:
+    """The client's own search prints to it, where the JSON goes."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")} | {"HOME": str(tmp_path)}
+    argv = [sys.executable, "-m", "envcheck", "fleet", "--engine", "kubernetes", "--json"]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no cluster is known here" in done.stderr
 
 
 def test_envcheck_killed_and_started_again_finds_its_jobs_and_ctrl_c_removes_them(tmp_path: Path) -> None:

@@ -309,13 +309,9 @@ def connected(options: Options) -> Api:
     except ImportError as error:
         raise UsageError(f"the kubernetes engine needs the official client: {error}", remedy=EXTRA) from None
     settings = client.Configuration()
-    find: Callable[..., Any] = config.load_config
-    named: dict[str, str | None] = {}
-    if options.kubeconfig is not None or options.context is not None:
-        file = None if options.kubeconfig is None else str(options.kubeconfig)
-        find, named = config.load_kube_config, {"config_file": file, "context": options.context}
+    file = None if options.kubeconfig is None else str(options.kubeconfig)
     try:
-        find(client_configuration=settings, **named)
+        find(config, settings, file, options.context)
     except Exception as error:
         raise UsageError(
             f"no cluster is known here: {printable(str(error))}",
@@ -324,3 +320,19 @@ def connected(options: Options) -> Api:
     settings.retries = False
     shared = client.ApiClient(settings)
     return Api(client.CoreV1Api(shared), client.BatchV1Api(shared), options.cluster.namespace, options.patience * 60)
+
+
+def find(config: Any, settings: Any, file: str | None, context: str | None) -> None:
+    """Fill the settings. The client's own way to look in both places prints to standard output, which is ours.
+
+    Raises what the client raises.
+    """
+    try:
+        config.load_kube_config(config_file=file, context=context, client_configuration=settings)
+    except config.ConfigException as missing:
+        if file is not None or context is not None:
+            raise
+        try:
+            config.load_incluster_config(client_configuration=settings)
+        except config.ConfigException:
+            raise missing from None

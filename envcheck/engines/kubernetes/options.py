@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envcheck.engines.options import REMEDY, number
 from envcheck.errors import UsageError
 from envcheck.pipelines.kubernetes import Cluster
 
-REMEDY = "docs/fleet.md lists the options of this engine."
 OF_BACKEND = "image."
 """Before a backend: another image for its cells."""
 TEXTS = ("namespace", "name", "runtime_class")
@@ -32,21 +32,6 @@ class Options:
     """How long the API server may fail to answer."""
     requeue: int = 2
     """How often a cell is run again whose node or pod was taken away."""
-
-
-def number(kind: type, least: float) -> Callable[[str, str], Any]:
-    """A parser of numbers."""
-
-    def parse(key: str, text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = -1
-        if not least <= value < 1e6:
-            raise UsageError(f"--engine-option {key}={text}: not a number from {least:g} on", remedy=REMEDY)
-        return value
-
-    return parse
 
 
 def path(_key: str, text: str) -> Path:

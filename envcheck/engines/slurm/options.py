@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from envcheck.engines.options import REMEDY, number, refusal
 from envcheck.errors import UsageError
 
-REMEDY = "docs/fleet.md lists the options of this engine."
 OF_DRIVER = "driver."
 """Before a value of the driver axis: names the feature of nodes that have this driver."""
 
@@ -63,27 +63,12 @@ class Options:
     """What is run on a node for one cell."""
 
 
-def number(kind: type, least: float) -> Callable[[str, str], Any]:
-    """A parser of numbers."""
-
-    def parse(key: str, text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = -1
-        if not least <= value < 1e6:
-            raise UsageError(f"--engine-option {key}={text}: not a number from {least:g} on", remedy=REMEDY)
-        return value
-
-    return parse
-
-
 def matching(pattern: re.Pattern[str], what: str) -> Callable[[str, str], str]:
     """A parser of texts that must look like something."""
 
     def parse(key: str, text: str) -> str:
         if not pattern.fullmatch(text):
-            raise UsageError(f"--engine-option {key}={text}: not {what}", remedy=REMEDY)
+            raise refusal(key, text, f"not {what}")
         return text
 
     return parse
@@ -92,14 +77,14 @@ def matching(pattern: re.Pattern[str], what: str) -> Callable[[str, str], str]:
 def switch(key: str, text: str) -> bool:
     """Yes or no."""
     if text not in ("yes", "no"):
-        raise UsageError(f"--engine-option {key}={text}: not yes or no", remedy=REMEDY)
+        raise refusal(key, text, "not yes or no")
     return text == "yes"
 
 
 def folder(key: str, text: str) -> Path:
     """An absolute path that Slurm takes as it is."""
     if not text or _UNUSABLE.search(text):
-        raise UsageError(f"--engine-option {key}={text}: not a path that Slurm takes as it is", remedy=REMEDY)
+        raise refusal(key, text, "not a path that Slurm takes as it is")
     return Path(text).expanduser().absolute()
 
 
@@ -108,7 +93,7 @@ def command(key: str, text: str) -> tuple[str, ...]:
     try:
         found = tuple(shlex.split(text))
     except ValueError as error:
-        raise UsageError(f"--engine-option {key}={text}: {error}", remedy=REMEDY) from None
+        raise refusal(key, text, error) from None
     if not found:
         raise UsageError(f"--engine-option {key}: empty", remedy=REMEDY)
     return found

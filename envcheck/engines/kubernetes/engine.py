@@ -39,6 +39,7 @@ from envcheck.engines.kubernetes.objects import (
     phase_of,
 )
 from envcheck.engines.kubernetes.options import Options, parse
+from envcheck.engines.lastwords import LastWords
 from envcheck.engines.packing import unpacked
 from envcheck.errors import EnvcheckError
 from envcheck.pipelines.kubernetes import FINAL, SERVED
@@ -76,7 +77,7 @@ class Held:
 
 
 @dataclass
-class KubernetesEngine:
+class KubernetesEngine(LastWords):
     """A cluster, for one run. Cells are known by their numbers: their places in the run."""
 
     run: Run
@@ -180,17 +181,6 @@ class KubernetesEngine:
                 yield from self.told()
                 if failed or not self.open:
                     return
-
-    def told(self) -> Iterator[Change]:
-        """The changes that nobody was told of yet."""
-        changes, self.changes = self.changes, []
-        return iter(changes)
-
-    def end(self, cell: int, state: State, because: str = "") -> None:
-        """The last word on a cell."""
-        if cell in self.open:
-            self.open.discard(cell)
-            self.changes.append(Change(self.works[cell].plan.cell.id, state, because))
 
     def say(self, cell: int, state: State, because: str) -> None:
         """A word on a cell that has not ended."""

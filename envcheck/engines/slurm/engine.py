@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from envcheck.engines.engine import Change, Run, SilentEngineError, State, Work
+from envcheck.engines.lastwords import LastWords
 from envcheck.engines.slurm import commands
 from envcheck.engines.slurm.batching import Tasks, jobs_of, placed
 from envcheck.engines.slurm.commands import LONGEST_S, SHORTEST_S, Slurm, Task, argv_of
@@ -59,7 +60,7 @@ def begun(run: Run, folder: Folder, slurm: Slurm) -> Kept:
 
 
 @dataclass
-class SlurmEngine:
+class SlurmEngine(LastWords):
     """Slurm, for one run. Cells are known by their numbers: their places in the run."""
 
     run: Run
@@ -192,17 +193,6 @@ class SlurmEngine:
             if not self.open:
                 return
             self.slurm.sleep(TICK_S)
-
-    def told(self) -> Iterator[Change]:
-        """The changes that nobody was told of yet."""
-        changes, self.changes = self.changes, []
-        return iter(changes)
-
-    def end(self, cell: int, state: State, because: str = "") -> None:
-        """The last word on a cell."""
-        if cell in self.open:
-            self.open.discard(cell)
-            self.changes.append(Change(self.works[cell].plan.cell.id, state, because))
 
     def arrive(self) -> None:
         """Cells for which something was delivered."""

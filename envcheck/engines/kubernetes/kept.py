@@ -11,13 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from envcheck.cache import hold_if_free, read_text, write_text
-from envcheck.errors import InfrastructureError, UsageError
+from envcheck.cache import read_text, write_text
+from envcheck.engines.holding import FORGOTTEN_S, alone
+from envcheck.errors import UsageError
 from envcheck.model import Record
 
-STATE, HELD = "run.json", "run.lock"
-FORGOTTEN_S = 24 * 3600.0
-"""A run that was begun longer ago is gone on with only where the user names it."""
+STATE = "run.json"
 
 
 class Begun(Record, frozen=True, kw_only=True, tag_field="schema", tag="envcheck.kubernetes/1"):
@@ -42,12 +41,7 @@ class Kept:
     def alone(self) -> Iterator[None]:
         """Nobody else follows this run from here. Raises InfrastructureError where somebody does, and UsageError."""
         try:
-            with hold_if_free(self.path / HELD) as free:
-                if not free:
-                    raise InfrastructureError(
-                        f"another envcheck follows the run {self.path.name}",
-                        remedy="Wait for it, or end it; the pods go on, and the next call goes on with them.",
-                    )
+            with alone(self.path, "pods"):
                 yield
         except OSError as error:
             raise UsageError(f"{self.path} cannot be used: {error.strerror or error}", remedy="--out DIR") from error

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from envcheck.engines.engine import Change, Run, SilentEngineError, State, Work
+from envcheck.engines.holding import FORGOTTEN_S
 from envcheck.engines.lastwords import LastWords
 from envcheck.engines.slurm import commands
 from envcheck.engines.slurm.batching import Tasks, jobs_of, placed
 from envcheck.engines.slurm.commands import LONGEST_S, SHORTEST_S, Slurm, Task, argv_of
 from envcheck.engines.slurm.fate import ENDED, GONE, Trace, fate_of
-from envcheck.engines.slurm.folder import FORGOTTEN_S, Folder, Sent, explained
+from envcheck.engines.slurm.folder import Folder, Sent, explained
 from envcheck.engines.slurm.folder import State as Kept
 from envcheck.engines.slurm.nodes import Place, parse_nodes
 from envcheck.engines.slurm.options import Options, parse

@@ -18,18 +18,16 @@ from pathlib import Path
 
 import msgspec
 
-from envcheck.cache import hold_if_free, read_text, write_text
+from envcheck.cache import read_text, write_text
 from envcheck.engines.engine import Work
+from envcheck.engines.holding import alone
 from envcheck.engines.plans import DELIVERY_LIMIT, encode, printable
-from envcheck.errors import EnvcheckError, InfrastructureError, UsageError
+from envcheck.errors import EnvcheckError, UsageError
 from envcheck.model import Record
 
 STATE = "run.json"
 SCRIPT = "batch.sh"
-HELD = "run.lock"
 FOLDERS = ("plans", "batches", "deliveries", "started", "ended", "logs")
-FORGOTTEN_S = 24 * 3600.0
-"""A run that was begun longer ago is gone on with only where the user names it."""
 MARK_LIMIT = 300
 """Bytes that are read of a mark: a node's name and a number."""
 LAST_WORDS = 400
@@ -73,12 +71,7 @@ class Folder:
         """Nobody else follows this run. Raises InfrastructureError where somebody does, UsageError for the folder."""
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with hold_if_free(self.path / HELD) as free:
-                if not free:
-                    raise InfrastructureError(
-                        f"another envcheck follows the run {self.path.name}",
-                        remedy="Wait for it, or end it; the jobs go on, and the next call goes on with them.",
-                    )
+            with alone(self.path, "jobs"):
                 yield
 
     def read(self) -> State | None:

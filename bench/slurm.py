@@ -20,8 +20,12 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger import note
+
+if TYPE_CHECKING:
+    from envcheck.engines.engine import Work
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -77,7 +81,7 @@ def controller(folder: Path, cells: int, seconds: float) -> None:
     worker = shlex.join([sys.executable, __file__, "--cell", str(seconds)])
     job = SimpleNamespace(setting=SimpleNamespace(env=dict(os.environ)))
     quiet = Progress(quiet=True)
-    run = Run("bench", job, {"command": worker}, folder, quiet)  # type: ignore[arg-type]
+    run = Run("bench", job, {"command": worker}, folder, quiet)  # type: ignore[arg-type] # all that Slurm reads of a job
     engine = make(run)
     works = works_of(cells, engine.nonce)
     begun = time.monotonic()
@@ -85,10 +89,10 @@ def controller(folder: Path, cells: int, seconds: float) -> None:
     submit = engine.submit
 
     def timed(given: Sequence[object]) -> None:
-        submit(given)  # type: ignore[arg-type]
+        submit(given)  # type: ignore[arg-type] # the works of this very run
         spent.append(time.monotonic() - begun)
 
-    engine.submit = timed  # type: ignore[method-assign, assignment]
+    engine.submit = timed  # type: ignore[method-assign, assignment] # this engine alone is timed
     gathered = dispatch(engine, works, HOST, quiet)
     wall = time.monotonic() - begun
     assert not gathered.lost, gathered.lost
@@ -97,7 +101,7 @@ def controller(folder: Path, cells: int, seconds: float) -> None:
     print(json.dumps({"wall": wall, "submit": spent[0], "rss": peak_mb()}))
 
 
-def works_of(count: int, nonce: str) -> list:  # type: ignore[type-arg]
+def works_of(count: int, nonce: str) -> list[Work]:
     """So many cells that differ in an axis which costs nothing."""
     from msgspec.structs import replace
 

@@ -34,7 +34,9 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 HOW_TO_PIN = "What a tag means today: docker buildx imagetools inspect IMAGE --format '{{.Manifest.Digest}}'"
 FINAL = (1, 2, 3, 4)
 """Exit codes that a retry does not mend; 75 and a death by signal may be another node's luck."""
-MOUNTS = {"/etc/envcheck": "matrix", "/work": "work", "/tmp": "tmp", "/results": "results"}  # noqa: S108 - of the pod
+WORK = "/work"
+"""In the pod: where it may write. No path of a host."""
+MOUNTS = {"/etc/envcheck": "matrix", WORK: "work", "/tmp": "tmp", "/results": "results"}  # noqa: S108 - of the pod
 CONTAINER = "envcheck"
 EMPTY: Manifest = {"emptyDir": {}}
 KEY_FOLDER, KEY_FILE = "/etc/envcheck-key", "key"
@@ -210,8 +212,8 @@ def container_of(cluster: Cluster, kind: Kind, name: str) -> Manifest:
         "command": ["envcheck"],
         "args": arguments_of(cluster, kind, name),
         "env": [
-            {"name": "HOME", "value": "/work"},
-            {"name": "ENVCHECK_CACHE", "value": "/work/cache"},
+            {"name": "HOME", "value": WORK},
+            {"name": "ENVCHECK_CACHE", "value": f"{WORK}/cache"},
             {"name": INDEXED_OF, "value": str(kind.count)},
             {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "graphics,compute,utility"},
         ],

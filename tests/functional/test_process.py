@@ -379,7 +379,6 @@ child = "import time; time.sleep(60)"
 def work():
     process.run([sys.executable, "-I", "-c", child], deadline_s=60)
 def receive():
-    print("up", flush=True)
     sys.stdin.readline()
     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
     threading.Event().wait()
@@ -387,6 +386,7 @@ for target in (work, receive):
     threading.Thread(target=target, daemon=True).start()
 with process.interruptible():
     try:
+        print("up", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -108,7 +108,7 @@ class Workload(Record, frozen=True, omit_defaults=False):
 class Gate(Record, frozen=True, omit_defaults=False):
     """What counts as faster: the whole interval of the speed-up must lie above `min_speedup`.
 
-    A speed-up that is close must show in each of `runs` runs of fresh processes. Evidence without `runs` is of one.
+    What is close to it must show in each of `runs` runs of fresh processes. Evidence without `runs` is of one.
     """
 
     min_speedup: float = 1.0
@@ -553,7 +553,7 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     """FaceMesh of `mediapipe.solutions` on the CPU, timed with the other two; None where there is none, or where no
     speed-up could change the verdict."""
     repeats: tuple[Repeat, ...] = ()
-    """Further runs of fresh processes, where the first one showed a speed-up."""
+    """Further runs of fresh processes, where the first one was close to the threshold."""
     nvml_idle: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_working: tuple[GpuSample, ...] | Unread = Unread(reason="not reached")
     nvml_windows: tuple[NvmlWindow, ...] | Unread = NOT_LOOKED
@@ -565,14 +565,13 @@ class Evidence(Record, frozen=True, tag_field="schema", tag=EVIDENCE_SCHEMA, kw_
     lost: str = ""
     """Not empty: nothing came back from the machine that was to run this cell; says why. Nothing else was observed."""
     composed: str = ""
+    """Not empty: this evidence was composed from published facts, for tests; says which."""
 
     @property
     def every_run(self) -> tuple[Repeat, ...]:
         """The first run of processes and those that followed."""
         first = Repeat(cpu=self.cpu, gpu=self.gpu, legacy=self.legacy, confidence_used=self.confidence_used)
         return (first, *self.repeats)
-
-    """Not empty: this evidence was composed from published facts, for tests; says which."""
 
 
 # --- what is concluded ------------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ FIRST_LOOK_DISTURBED = 48
 """The same on a machine that others use: slow spells that hit one side alone last for seconds there, and in twelve
 pairs they look like a difference."""
 CLEAR = 1.25
-"""An interval wholly above this many times the threshold needs no second run: what lies in a process for as long as it
-lives, such as where its memory came to lie, moves times by some percent."""
+"""An interval this many times away from the threshold needs no second run: what lies in a process for as long as
+it lives, such as where its memory came to lie, moves times by some percent."""
 LAST_STEP = 0.75
 """A look that comes after this share of all pairs is left out, because the last one follows soon."""
 
@@ -208,11 +208,22 @@ def per_look(confidence: float, looks: int) -> float:
     return 1 - (1 - confidence) / looks
 
 
-def close(value: Speedup | None, threshold: float) -> bool:
-    """True where a speed-up is above the threshold, but not by so much that one run of processes is enough to tell."""
-    return value is not None and threshold < value.ci95[0] <= CLEAR * threshold
+def side(value: Speedup | None, threshold: float) -> int:
+    """1 where the interval lies wholly above the threshold, -1 where it lies wholly below, 0 where neither is known."""
+    if value is None:
+        return 0
+    low, high = value.ci95
+    return (low > threshold) - (high < threshold)
 
 
 def settled(value: Speedup | None, threshold: float) -> bool:
     """True where the interval lies wholly on one side of the threshold."""
-    return value is not None and (value.ci95[0] > threshold or value.ci95[1] < threshold)
+    return side(value, threshold) != 0
+
+
+def close(value: Speedup | None, threshold: float) -> bool:
+    """True where it does, but not by so much that one run of processes is enough to tell."""
+    if value is None or not settled(value, threshold):
+        return False
+    low, high = value.ci95
+    return threshold / CLEAR <= high and low <= CLEAR * threshold

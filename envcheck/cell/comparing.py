@@ -1,7 +1,7 @@
 """The timed part of a cell: the GPU against every way over the CPU, and once more with fresh processes.
 
 What lies in a process for as long as it lives (where its memory came to lie, which cores it got) favours one side in
-all pairs of a run alike; only other processes tell. What would not pass is not run again, nor what is far above.
+all pairs of a run alike; only other processes tell. What is far from the threshold is not run again.
 """
 
 from __future__ import annotations
@@ -48,18 +48,17 @@ def legacy_of(cpu: Worker, stage: Stage) -> Worker | None:
 
 
 def repeats(first: Mapping[str, object], stage: Stage) -> tuple[Repeat, ...]:
-    """Further runs of fresh processes where the first shows a speed-up that is close, as long as each shows one.
+    """Further runs of fresh processes where the first is close to the threshold, as long as they agree with it.
 
     `first` is what the first run left.
     """
     known = {name: first[name] for name in Repeat.__struct_fields__ if name in first}
     gate, done = stage.setting.gate, list[Repeat]()
     found = speedup(Repeat(**known), gate)  # type: ignore[arg-type] # fields of the evidence, by name
-    going = stats.close(found, gate.min_speedup)
+    going, expected = stats.close(found, gate.min_speedup), stats.side(found, gate.min_speedup)
     while going and len(done) + 1 < gate.runs:
         done.append(repeat(stage, len(done) + 2))
-        found = speedup(done[-1], gate)
-        going = found is not None and found.ci95[0] > gate.min_speedup
+        going = stats.side(speedup(done[-1], gate), gate.min_speedup) == expected
     return tuple(done)
 
 

@@ -94,9 +94,10 @@ def run_workers(python: Sequence[str], setting: Setting, progress: Callable[[str
         cpu, gpu = start("CPU"), start("GPU")
         facts: dict[str, object] = {"nvml_idle": sampler.sample()}
         facts |= drive(cpu, gpu, sampler, stage)
+        lost = hopeless(gpu)
         progress("closing")
         facts |= {"cpu": cpu.stop(), "gpu": gpu.stop()}
-        return facts | {"repeats": repeats(facts, stage)}
+        return facts if lost else facts | {"repeats": repeats(facts, stage)}
 
 
 def drive(cpu: Worker, gpu: Worker, sampler: NvmlSampler, stage: Stage) -> dict[str, object]:

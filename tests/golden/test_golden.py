@@ -504,19 +504,23 @@ def test_a_legacy_api_that_finds_no_face_is_no_baseline() -> None:
     assert judged.bench.baseline.startswith("FaceLandmarker")
 
 
+def times_as_fast(speedup: float, evidence: Evidence) -> tuple[Block, ...]:
+    """The CPU's blocks as a GPU would run them that is so many times as fast."""
+    return tuple(
+        replace(
+            block,
+            times_ms=tuple(time / speedup for time in block.times_ms),
+            wall_ms=(block.wall_ms or 0) - sum(block.times_ms) * (1 - 1 / speedup),
+        )
+        for block in evidence.cpu.blocks
+    )
+
+
 def again(speedup: float, **gpu_facts: object) -> Change:
     """A second run of fresh processes, in which the GPU is so many times as fast as the CPU."""
 
     def change(evidence: Evidence) -> Evidence:
-        blocks = tuple(
-            replace(
-                block,
-                times_ms=tuple(time / speedup for time in block.times_ms),
-                wall_ms=(block.wall_ms or 0) - sum(block.times_ms) * (1 - 1 / speedup),
-            )
-            for block in evidence.cpu.blocks
-        )
-        facts = {"pid": 902, "blocks": blocks, **gpu_facts}
+        facts = {"pid": 902, "blocks": times_as_fast(speedup, evidence), **gpu_facts}
         second = Repeat(cpu=replace(evidence.cpu, pid=901), gpu=replace(evidence.gpu, **facts))
         return replace(evidence, repeats=(second,), gate=replace(evidence.gate, runs=2))
 
@@ -551,6 +555,16 @@ SECOND_RUN: dict[str, tuple[Change, Verdict]] = {
         Verdict.ACCELERATED,
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"), [(0.9, Verdict.SLOWER), (5.0, Verdict.INCONCLUSIVE)], ids=["slower too", "faster"]
+)
+def test_what_is_called_slower_is_so_in_every_run(second: float, verdict: Verdict) -> None:
+    evidence = again(second)(load("accelerated"))
+    judged = judge(replace(evidence, gpu=replace(evidence.gpu, blocks=times_as_fast(0.9, evidence))))
+
+    assert judged.verdict is verdict, judged.because
 
 
 @pytest.mark.parametrize("second", SECOND_RUN)

@@ -57,6 +57,18 @@ def test_every_page_has_its_place_in_the_navigation_once() -> None:
     assert sorted(pages_of(site()["nav"])) == sorted(PAGES)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_row_stands_apart_from_its_table(page: str) -> None:
+    """One that follows text is shown as text with bars in it."""
+    lines = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.DOTALL | re.MULTILINE).splitlines()
+    apart = [
+        row
+        for before, row in zip(["", *lines], lines, strict=False)
+        if row.startswith("|") and before.strip(" |") and not before.startswith("|")
+    ]
+    assert apart == []
+
+
 def test_the_site_asks_no_one_else_for_anything() -> None:
     assert site()["theme"]["font"] is False
     assert not {"extra_css", "extra_javascript", "repo_url"} & site().keys()

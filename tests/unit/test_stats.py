@@ -272,3 +272,23 @@ def test_settled_means_wholly_on_one_side(interval: tuple[float, float], settled
 
 def test_no_interval_is_not_settled() -> None:
     assert stats.settled(None, 1.0) is False
+    assert stats.close(None, 1.0) is False
+
+
+@pytest.mark.parametrize(
+    ("interval", "close"),
+    [
+        ((1.01, 1.3), True),
+        ((1.3, 1.5), False),
+        ((0.95, 0.99), True),
+        ((0.5, 0.85), True),
+        ((0.5, 0.79), False),
+        ((0.9, 1.1), False),
+    ],
+    ids=["a little faster", "much faster", "a little slower", "perhaps a little slower", "much slower", "straddles"],
+)
+def test_what_lies_close_to_the_threshold_on_either_side_wants_a_second_run(
+    interval: tuple[float, float], close: bool
+) -> None:
+    assert stats.close(Speedup(estimate=1.0, ci95=interval), 1.0) is close
+    assert stats.close(Speedup(estimate=2.0, ci95=(2 * interval[0], 2 * interval[1])), 2.0) is close

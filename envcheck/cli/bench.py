@@ -123,14 +123,14 @@ def space_of(delegates: str, resolutions: str, faces: str, modes: str, blendshap
 
     counts = count_up_to(MOST_STREAMS)
     return Space(
-        delegates=listed("--delegates", delegates, one_of(DELEGATES, upper=True), "cpu or gpu"),
-        resolutions=listed("--resolutions", resolutions, str, "WIDTHxHEIGHT"),
-        faces=listed("--faces", faces, count_up_to(MAX_FACES), f"a number from 1 to {MAX_FACES}"),
-        modes=listed("--modes", modes, one_of(MODES), "video or image"),
-        blendshapes=listed("--blendshapes", blendshapes, lambda word: SWITCHES[word.lower()], "off or on"),
+        delegates=listed("--delegates", delegates, one_of(DELEGATES, upper=True), "cpu or gpu", "cpu,gpu"),
+        resolutions=listed("--resolutions", resolutions, str, "WIDTHxHEIGHT", "640x480,1280x720"),
+        faces=listed("--faces", faces, count_up_to(MAX_FACES), f"a number from 1 to {MAX_FACES}", "1,2"),
+        modes=listed("--modes", modes, one_of(MODES), "video or image", "video,image"),
+        blendshapes=listed("--blendshapes", blendshapes, lambda word: SWITCHES[word.lower()], "off or on", "off,on"),
         streams=default_streams(allowed_cores() or 1)
         if streams is None
-        else listed("--streams", streams, counts, f"a number from 1 to {MOST_STREAMS}"),
+        else listed("--streams", streams, counts, f"a number from 1 to {MOST_STREAMS}", "1,2,4"),
     )
 
 

@@ -49,7 +49,7 @@ def default_streams(cores: int) -> tuple[int, ...]:
     return (*doubling, min(max(cores, 1), MOST_STREAMS))
 
 
-def listed(option: str, text: str, read: Callable[[str], Value], expected: str) -> tuple[Value, ...]:
+def listed(option: str, text: str, read: Callable[[str], Value], expected: str, example: str) -> tuple[Value, ...]:
     """The values of an option such as `1,2,4`. Raises UsageError for one that is none, twice there, or for nothing."""
     words = [word.strip() for word in text.split(",")]
     found: list[Value] = []
@@ -57,9 +57,9 @@ def listed(option: str, text: str, read: Callable[[str], Value], expected: str) 
         try:
             value = read(word)
         except (KeyError, ValueError):
-            raise UsageError(f"{option} {word!r} is not {expected}", remedy=f"Such as {option} {text}") from None
+            raise UsageError(f"{option} {word!r} is not {expected}", remedy=f"Such as {option} {example}") from None
         if value in found:
-            raise UsageError(f"{option} names {word!r} twice")
+            raise UsageError(f"{option} names {word!r} twice", remedy="Name each value once.")
         found.append(value)
     return tuple(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -73,8 +74,12 @@ def test_streams_double_up_to_the_cores(cores: int, streams: tuple[int, ...] | i
 )  # fmt: skip
 def test_what_is_no_value_of_an_axis_is_named_with_its_option(change: dict[str, str]) -> None:
     given = {"delegates": "cpu,gpu", "resolutions": "640x480", "faces": "1", "modes": "video", "blendshapes": "off"}
-    with pytest.raises(UsageError, match=f"--{next(iter(change))} "):
+    with pytest.raises(UsageError, match=f"--{next(iter(change))} ") as told:
         space_of(**{**given, "streams": None, **change})  # type: ignore[arg-type]
+    if example := re.fullmatch(r"Such as --(\S+) (\S+)", told.value.remedy or ""):
+        space_of(**{**given, "streams": None, example[1]: example[2]})  # type: ignore[arg-type]
+    else:
+        assert "twice" in str(told.value)
 
 
 def test_too_many_points_are_refused() -> None:

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from envcheck import namesake, stats
 from envcheck.judge import motion, parity
 from envcheck.judge.measured import bench_of
+from envcheck.judge.reason import reason_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
 from envcheck.model import Bench, Evidence, Judgement, Repeat, Says, Verdict, Witness, WorkerRun
@@ -97,7 +98,7 @@ def from_workers(evidence: Evidence) -> Answer | None:
         if worker.outcome in DEATHS:
             return Verdict.CRASHED, death_of(worker)
     if cpu.outcome != "ran":
-        return Verdict.BROKEN, f"FaceLandmarker does not run on the CPU here ({cpu.stage}): {brief(cpu)}"
+        return Verdict.BROKEN, f"FaceLandmarker does not run on the CPU here ({cpu.stage}): {reason_of(cpu)}"
     if other := namesake.another_cell(evidence):
         return Verdict.BROKEN, f"the environment is not the one that the cell names: {other}"
     if gpu.outcome != "ran":
@@ -118,7 +119,8 @@ def from_repeats(evidence: Evidence) -> Answer | None:
             if worker.outcome in DEATHS:
                 return Verdict.CRASHED, f"in run {number} {death_of(worker)}"
             if worker.outcome != "ran":
-                return Verdict.CONTRADICTORY, f"run 1 worked, run {number} did not: {worker.outcome}, {brief(worker)}"
+                text = f"run 1 worked, run {number} did not: {worker.outcome}"
+                return Verdict.CONTRADICTORY, f"{text}, {reason_of(worker)}"
         if muddled := same_worker(again.cpu, again.gpu):
             return Verdict.CONTRADICTORY, f"in run {number} {muddled}"
     return None
@@ -127,9 +129,9 @@ def from_repeats(evidence: Evidence) -> Answer | None:
 def without_gpu(gpu: WorkerRun) -> Answer:
     """Why the GPU worker did not run, where the CPU worker did."""
     if gpu.outcome == "import-failed":
-        return Verdict.BROKEN, f"MediaPipe could not be imported for the GPU run: {brief(gpu)}"
+        return Verdict.BROKEN, f"MediaPipe could not be imported for the GPU run: {reason_of(gpu)}"
     if gpu.outcome == "refused":
-        return Verdict.REFUSED, brief(gpu)
+        return Verdict.REFUSED, reason_of(gpu)
     return Verdict.UNKNOWN, "the GPU worker was not run"
 
 
@@ -159,13 +161,6 @@ def death_of(worker: WorkerRun) -> str:
     return f"the {worker.delegate} worker {ways[worker.outcome]} at {worker.stage}" + (
         f" ({worker.exit or worker.error})" if worker.exit or worker.error else ""
     )
-
-
-def brief(worker: WorkerRun) -> str:
-    """The tail of a native error, where its cause stands."""
-    text = " ".join(worker.error.split())
-    tail = text.rsplit("cannot be created: ", 1)[-1]
-    return f"{worker.error_type}: {tail[-400:]}"
 
 
 def from_device(witnesses: Sequence[Witness]) -> Answer | None:

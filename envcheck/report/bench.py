@@ -32,14 +32,14 @@ def lines(report: BenchReport, width: int) -> Iterator[str]:
     if report.advice:
         yield ""
     for row in report.rows:
-        yield from table(row)
+        yield from table(row, width)
         yield ""
     for leak in report.leaks:
         yield from wrapped(leaking(leak), width)
     yield from closing(report, width)
 
 
-def table(row: Row) -> Iterator[str]:
+def table(row: Row, width: int) -> Iterator[str]:
     """One point: a line for each delegate that was timed, a sentence for one that was not."""
     yield described(row.point)
     timed = [(side, row.figures[side.delegate]) for side in row.sides if side.delegate in row.figures]
@@ -53,7 +53,8 @@ def table(row: Row) -> Iterator[str]:
         yield "  " + "  ".join([first, *rest])
     for side in row.sides:
         if side.outcome != "ran":
-            yield f"  {side.delegate}: {side.outcome}{': ' + visible(side.error) if side.error else ''}"
+            why = f": {visible(side.error)}" if side.error else ""
+            yield from (f"  {line}" for line in wrapped(f"{side.delegate}: {side.outcome}{why}", width - 2))
     if row.ratio is not None:
         low, high = row.ratio.ci95
         yield f"  GPU throughput is {row.ratio.estimate:.3g}× the CPU's (95% interval {low:.3g} to {high:.3g})"

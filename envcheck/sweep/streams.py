@@ -9,6 +9,7 @@ from statistics import median
 
 from envcheck.cell.experiment import HOPELESS_FRAMES, WARMUP_STEP, hopeless, warm_enough
 from envcheck.cell.worker import Material, Worker, start_worker
+from envcheck.judge.reason import reason_of
 from envcheck.model import NOT_LOOKED, GpuSample, WorkerRun
 from envcheck.probes import nativelog
 from envcheck.record import Unread
@@ -156,12 +157,10 @@ def side_of(streams: Streams, runs: Sequence[WorkerRun]) -> Side:
 
 
 def what_happened(run: WorkerRun) -> str:
-    """Why a worker did not run to its end, in one line: of a long message the end, where MediaPipe gives the reason."""
+    """Why a worker did not run to its end, in one line."""
     if run.outcome == "ran":
         return ""
-    said = " ".join(run.error.split())
-    short = said if len(said) <= QUOTE else f"… {said[-QUOTE:]}"
-    return ": ".join(part for part in (run.exit, run.error_type, short) if part)
+    return ": ".join(part for part in (run.exit, reason_of(run, QUOTE)) if part)
 
 
 def renderer_of(runs: Sequence[WorkerRun]) -> str:

@@ -68,11 +68,13 @@ def speedup(run: Repeat, gate: Gate) -> Speedup | None:
 
 
 def repeat(stage: Stage, number: int) -> Repeat:
-    """Fresh processes from start to stop."""
+    """Fresh processes from start to stop. In every other run the GPU's is first, as it was second in the first run."""
     stage.progress(f"run {number} of {stage.setting.gate.runs}, with fresh processes")
-    cpu, gpu = stage.start("CPU"), stage.start("GPU")
+    workers = {delegate: stage.start(delegate) for delegate in (("CPU", "GPU") if number % 2 else ("GPU", "CPU"))}
     material, facts = stage.setting.material, {}
-    if cpu.load(material) and gpu.load(material) and warm_up((cpu, gpu), len(material.frames.frames)):
+    cpu, gpu = workers["CPU"], workers["GPU"]
+    loaded = [worker.load(material) for worker in workers.values()]
+    if all(loaded) and warm_up(tuple(workers.values()), len(material.frames.frames)):
         facts = compare(cpu, gpu, stage)
     facts.pop("disturbance", None)
     return Repeat(cpu=brief(cpu.stop()), gpu=brief(gpu.stop()), **facts)  # type: ignore[arg-type] # as above

@@ -118,4 +118,4 @@ def test_what_is_close_to_the_threshold_is_run_again_with_fresh_processes_and_no
     assert (again.cpu.outcome, again.gpu.outcome) == ("ran", "ran")
     assert len(again.cpu.blocks) == len(again.gpu.blocks) >= 5
     assert len({run.pid for run in (cpu, gpu, again.cpu, again.gpu, too.cpu, too.gpu)}) == 6
-    assert len(started) == 4
+    assert [worker.delegate for worker in started] == ["GPU", "CPU"] * 2  # the first run began with the CPU's

@@ -82,12 +82,16 @@ KINDS = {"alike": (0.0, 0.0), "tenth": (0.10, 0.0), "faster": (1.0, 0.0), "slowe
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one experiment, how long its first run took after warm-up, and 10,000 frames a side would have."""
+    """What came of one experiment, how long its first run took after warm-up, and 10,000 frames a side would have.
+
+    `first` is what the first processes alone would have said.
+    """
 
     outcome: str
     estimate: float
     seconds: float
     fixed_s: float
+    first: str
 
 
 def main() -> int:
@@ -172,10 +176,12 @@ def run(python: str, material: Material, kind: str, gate: Gate) -> Run:
     repeats = comparing.repeats(facts, stage)
     for worker in workers:
         worker.started.kill()
-    found = stats.spanning([comparing.speedup(one, gate) for one in (first, *repeats)])
-    if found is None:
+    each = [comparing.speedup(one, gate) for one in (first, *repeats)]
+    found = stats.spanning(each)
+    if found is None or each[0] is None:
         raise SystemExit("too few pairs for an interval")
-    return Run(outcome(found.ci95, gate.min_speedup), found.estimate, seconds, fixed_s)
+    alone, threshold = outcome(each[0].ci95, gate.min_speedup), gate.min_speedup
+    return Run(outcome(found.ci95, threshold), found.estimate, seconds, fixed_s, alone)
 
 
 def series(once: Callable[[], Run], name: str, runs: int) -> list[Run]:
@@ -185,7 +191,9 @@ def series(once: Callable[[], Run], name: str, runs: int) -> list[Run]:
         for number in range(1, runs + 1):
             done.append(once())
             last = done[-1]
-            words = f"{number} {name}: {last.outcome}, {last.estimate:.3f}, {last.seconds:.1f} s"
+            words = (
+                f"{number} {name}: {last.outcome} (at first {last.first}), {last.estimate:.3f}, {last.seconds:.1f} s"
+            )
             print(words, file=sys.stderr, flush=True)
     if not done:
         raise SystemExit("interrupted before anything was measured")
@@ -198,14 +206,20 @@ def outcome(interval: tuple[float, float], threshold: float) -> str:
     return "faster" if low > threshold else "slower" if high <= threshold else "inconclusive"
 
 
+def numbered(counts: Counter[str]) -> str:
+    """Such as `3 faster, 1 inconclusive`."""
+    return ", ".join(f"{number} {name}" for name, number in counts.most_common())
+
+
 def told(kind: str, runs: list[Run]) -> bool:
     """A line about runs of a kind; True where its bar is met."""
     counts = Counter(run.outcome for run in runs)
     estimates, seconds = [run.estimate for run in runs], [run.seconds for run in runs]
     sooner = min(run.fixed_s / run.seconds for run in runs)
-    outcomes = ", ".join(f"{number} {name}" for name, number in counts.most_common())
+    firsts = numbered(Counter(run.first for run in runs))
     print(
-        f"{kind:7} {len(runs):4} runs: {outcomes}; estimates {min(estimates):.3f} to {max(estimates):.3f}; "
+        f"{kind:7} {len(runs):4} runs: {numbered(counts)} (the first processes alone: {firsts}); "
+        f"estimates {min(estimates):.3f} to {max(estimates):.3f}; "
         f"{statistics.median(seconds):.1f} s (longest {max(seconds):.1f} s), at least {sooner:.0f}x sooner than "
         f"{FIXED_FRAMES} frames",
         flush=True,

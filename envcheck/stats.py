@@ -3,9 +3,11 @@
 CPU and GPU blocks come in pairs on the same frames, one after the other, so that drift (clocks, heat, other load) falls
 on both and is divided out. The estimate is the ratio of the two quantiles (median, 95th percentile) over all frames
 then. Its interval comes from sections: the run is cut into consecutive pieces, each gives a ratio of its own, and their
-spread says how far the whole may be off (Asmussen and Glynn, Stochastic Simulation, 2007, section III.5). Within a
-section frames and blocks may depend on each other as they like; what dependence is left between neighbouring sections
-widens the interval. Arrays may have axes in front, for many runs at once.
+spread says how far the whole may be off (Asmussen and Glynn, Stochastic Simulation, 2007, section III.5). Sections of
+short runs have too few slow frames for a 95th percentile of their own, so there the spread is that of the ratio without
+each section (the jackknife; that quantiles want whole groups left out: Shao and Wu, Annals of Statistics 17, 1989).
+Within a section frames and blocks may depend on each other as they like; what dependence is left between neighbouring
+sections widens the interval. Arrays may have axes in front, for many runs at once.
 """
 
 from __future__ import annotations
@@ -97,7 +99,8 @@ def ratio(cpu: Times, gpu: Times, confidence: float, quantile: float = 0.5) -> t
 
     cpu, gpu = without_common_drift(cpu, gpu)
     centre = log_ratio(cpu, gpu, quantile)
-    seen = sections(cpu, gpu, quantile, section_count(cpu.shape[-2], quantile))
+    parts = without_each if quantile >= TAIL else sections
+    seen = parts(cpu, gpu, quantile, section_count(cpu.shape[-2], quantile))
     count = seen.shape[-1]
     worth = count / inflation(seen)
     spread = np.sqrt(seen.var(axis=-1, ddof=1) / worth)
@@ -128,6 +131,15 @@ def sections(cpu: Times, gpu: Times, quantile: float, count: int) -> Times:
 
     pieces = zip(np.array_split(cpu, count, axis=-2), np.array_split(gpu, count, axis=-2), strict=True)
     return np.stack([log_ratio(ours, theirs, quantile) for ours, theirs in pieces], axis=-1)
+
+
+def without_each(cpu: Times, gpu: Times, quantile: float, count: int) -> Times:
+    """What each of `count` consecutive pieces adds to `log_ratio` of the run, by leaving it out: its pseudo-value."""
+    import numpy as np
+
+    of_all, pieces = log_ratio(cpu, gpu, quantile), np.array_split(np.arange(cpu.shape[-2]), count)
+    left = [log_ratio(np.delete(cpu, piece, -2), np.delete(gpu, piece, -2), quantile) for piece in pieces]
+    return np.asarray(count * of_all[..., None] - (count - 1) * np.stack(left, axis=-1))
 
 
 def section_count(pairs: int, quantile: float) -> int:

@@ -29,7 +29,7 @@ from envcheck import cache as files
 from envcheck.boxes import EngineMissingError
 from envcheck.errors import UsageError
 from envcheck.executor import Executor, PlanFailedError, Tools
-from envcheck.interpreters import Interpreter, Missing, find, running_version
+from envcheck.interpreters import Interpreter, Missing, find
 from envcheck.model import Build, Record
 from envcheck.plan import HOME, PYTHON, ROOT, Diagnosis, Outside, conda, digest, docker, fill, venv
 from envcheck.plan.indexes import Sources
@@ -173,7 +173,6 @@ class _Making:
         wanted = self.executor.backend.python(self.axes)
         if wanted is None:
             return None
-        wanted = wanted or running_version()
         found = find(wanted, self.executor, self.cache, again=self.relock)
         if isinstance(found, Missing):
             raise PlanFailedError(Diagnosis("no-interpreter", found.reason))

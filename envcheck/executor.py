@@ -46,13 +46,19 @@ def find_uv() -> str:
         raise EnvcheckError(f"uv's program is missing: {error}", remedy="Install it anew: pip install uv") from None
 
 
+def running_python() -> str:
+    """Path of the interpreter that runs envcheck, outside of the virtual environment that it may run in."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What reaches out of this process: commands, the clock (seconds since 1970), and where uv is."""
+    """What reaches out of this process: commands, the clock (seconds since 1970), and where uv and Python are."""
 
     run: Run = process.run
     now: Callable[[], float] = time.time
     uv: Callable[[], str] = find_uv
+    python: Callable[[], str] = running_python
 
 
 class PlanFailedError(Exception):

@@ -53,6 +53,10 @@ class Interpreter(Record, frozen=True):
         """SHA-256 of what a lock depends on: which wheels fit."""
         return digest([self.version, self.implementation, self.platform, self.libc])
 
+    def is_a(self, wanted: str) -> bool:
+        """Whether it is a CPython of a version such as 3.11 or 3.11.7."""
+        return self.implementation == "cpython" and f"{self.version}.".startswith(f"{wanted}.")
+
 
 class Missing(Record, frozen=True):
     """No such interpreter here, and why."""
@@ -72,18 +76,19 @@ def running_version() -> str:
 
 
 def find(wanted: str, executor: Executor, folder: Path, *, again: bool = False) -> Interpreter | Missing:
-    """The interpreter that uv chooses for a version, by uv's own rules; downloads it where uv's settings allow that.
+    """The interpreter that uv chooses for a version, by uv's own rules; else the one that runs envcheck, where it is of
+    that version; else uv downloads it, if its settings allow that. For no version envcheck's own comes first.
 
-    The answer is kept under `folder` and believed while the interpreter's file is as it was. `again` asks uv anyway.
+    The answer is kept under `folder` and believed while the interpreter's file is as it was. `again` asks anyway.
     """
     steering = {name: value for name, value in executor.env.items() if name in _STEERING or "PYTHON" in name}
-    note = folder / "interpreters" / f"{digest([wanted, steering])}.json"
+    note = folder / "interpreters" / f"{digest([wanted, steering, executor.tools.python()])}.json"
     if not again and (known := _recall(note, executor.tools.now())) is not None:
         return known
     with cache.hold(folder / "held" / f"{note.stem}.lock", lambda: None):
         if not again and (known := _recall(note, executor.tools.now())) is not None:
             return known
-        executor.progress(f"looking for Python {wanted}")
+        executor.progress(f"looking for Python {wanted or running_version()}")
         answer = _ask(wanted, executor, folder)
         kept = _Answer(missing=answer) if isinstance(answer, Missing) else _Answer(found=answer)
         cache.write_text(note, msgspec.json.encode(kept).decode())
@@ -110,25 +115,35 @@ def _is_as_it_was(interpreter: Interpreter) -> bool:
 
 
 def _ask(wanted: str, executor: Executor, folder: Path) -> Interpreter | Missing:
-    """Ask uv, let it download one if it may, and ask what was found for its identity."""
-    uv, now = executor.tools.uv(), executor.tools.now()
+    """Look for one in turn, and ask what was found for its identity."""
     with cache.workspace(folder / "staging") as work:
         cache.write_text(work / "uv.toml", "")  # ends uv's search for a project's settings
+        if not wanted and isinstance(own := _identity(executor.tools.python(), executor, work), Interpreter):
+            return own
+        wanted = wanted or running_version()
+        uv = executor.tools.uv()
         find_it = [uv, "python", "find", "--system", "--no-project", "--color", "never", wanted]
         found = executor.call(find_it, work, _DEADLINE_S)
         if not found.succeeded:
+            own = _identity(executor.tools.python(), executor, work)
+            if isinstance(own, Interpreter) and own.is_a(wanted):
+                return own
             # `uv python find` never downloads; `uv venv` does, if python-downloads allows it
             fetch = [uv, "venv", "--no-project", "--color", "never", "--python", wanted, "fetched"]
             fetched = executor.call(fetch, work, _DEADLINE_S)
             if not fetched.succeeded:
-                return Missing(_why_missing(wanted, found, fetched), now)
+                return Missing(_why_missing(wanted, found, fetched), executor.tools.now())
             found = executor.call(find_it, work, _DEADLINE_S)
-        path = found.stdout.decode(errors="replace").strip()
-        said = executor.call([path, "-I", "-c", _IDENTIFY], work, _DEADLINE_S)
+        return _identity(found.stdout.decode(errors="replace").strip(), executor, work)
+
+
+def _identity(path: str, executor: Executor, folder: Path) -> Interpreter | Missing:
+    """What an interpreter says of itself."""
+    said = executor.call([path, "-I", "-c", _IDENTIFY], folder, _DEADLINE_S)
     try:
         return msgspec.json.decode(said.stdout, type=Interpreter)
     except msgspec.MsgspecError:
-        return Missing(f"{path} is no working interpreter ({said.describe()})", now)
+        return Missing(f"{path} is no working interpreter ({said.describe()})", executor.tools.now())
 
 
 def _why_missing(wanted: str, found: Completed, fetched: Completed) -> str:

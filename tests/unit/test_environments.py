@@ -33,6 +33,8 @@ class FakeUv:
     def __init__(self, folder: Path) -> None:
         self.python = folder / "python3.11"
         self.python.write_text("an interpreter")
+        self.own = "/own/python3"
+        """The interpreter that runs envcheck, which does not work unless a test says so."""
         self.commands: list[str] = []
         self.environments: list[Mapping[str, str]] = []
         self.answers: dict[str, Completed | OSError] = {}
@@ -41,7 +43,7 @@ class FakeUv:
 
     @property
     def tools(self) -> Tools:
-        return Tools(run=self.run, now=lambda: self.time, uv=lambda: UV)
+        return Tools(run=self.run, now=lambda: self.time, uv=lambda: UV, python=lambda: self.own)
 
     def run(
         self, argv: Sequence[str], *, deadline_s: float, env: Mapping[str, str] | None, cwd: Path | None
@@ -180,7 +182,8 @@ def test_another_version_makes_another_environment(uv: FakeUv, cache: Path, env:
 def test_the_running_version_is_meant_where_python_is_left_out(uv: FakeUv, cache: Path, env: dict[str, str]) -> None:
     make(uv, cache, env, a_cell(python=None))
 
-    assert uv.commands[0].endswith(f" {sys.version_info.major}.{sys.version_info.minor}")
+    (asked,) = (command for command in uv.commands if "python find" in command)
+    assert asked.endswith(f" {sys.version_info.major}.{sys.version_info.minor}")
 
 
 # --- damage --------------------------------------------------------------------------------------------------------
@@ -366,6 +369,37 @@ def test_an_interpreter_that_is_missing_is_not_looked_for_again_at_once(
     uv.time += 61
     make(uv, cache, env, a_cell(python="3.14"))
     assert len(uv.commands) > asked
+
+
+@pytest.mark.parametrize("wanted", [None, "3.11", "3.11.7"])
+def test_where_uv_finds_none_the_one_that_runs_envcheck_serves(
+    uv: FakeUv, cache: Path, env: dict[str, str], wanted: str | None
+) -> None:
+    """Such as one in /opt, whose folder is not on PATH."""
+    uv.own = str(uv.python)
+    uv.answers = {"python find": done(returncode=2)}
+    build = make(uv, cache, env, a_cell(python=wanted)).build
+
+    assert (build.outcome, build.python) == ("built", "3.11.7")
+    assert uv.count(" venv --no-project --color never --python") == 0, "nothing was downloaded"
+
+
+def test_the_one_that_runs_envcheck_does_not_serve_for_another_version(
+    uv: FakeUv, cache: Path, env: dict[str, str]
+) -> None:
+    uv.own = str(uv.python)
+    uv.answers = {"python find": done(returncode=2), " venv ": done(returncode=2, stderr=b"error: none")}
+
+    assert make(uv, cache, env, a_cell(python="3.1")).build.outcome == "no-interpreter"
+
+
+def test_where_the_matrix_leaves_python_out_the_one_that_runs_envcheck_comes_first(
+    uv: FakeUv, cache: Path, env: dict[str, str]
+) -> None:
+    uv.own = str(uv.python)
+    make(uv, cache, env, a_cell(python=None))
+
+    assert uv.count("python find") == 0
 
 
 def test_something_that_is_no_interpreter_is_said_so(uv: FakeUv, cache: Path, env: dict[str, str]) -> None:

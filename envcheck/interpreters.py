@@ -118,15 +118,13 @@ def _ask(wanted: str, executor: Executor, folder: Path) -> Interpreter | Missing
     """Look for one in turn, and ask what was found for its identity."""
     with cache.workspace(folder / "staging") as work:
         cache.write_text(work / "uv.toml", "")  # ends uv's search for a project's settings
-        if not wanted and isinstance(own := _identity(executor.tools.python(), executor, work), Interpreter):
+        if not wanted and (own := _own(running_version(), executor, work)):
             return own
-        wanted = wanted or running_version()
-        uv = executor.tools.uv()
+        wanted, uv = wanted or running_version(), executor.tools.uv()
         find_it = [uv, "python", "find", "--system", "--no-project", "--color", "never", wanted]
         found = executor.call(find_it, work, _DEADLINE_S)
         if not found.succeeded:
-            own = _identity(executor.tools.python(), executor, work)
-            if isinstance(own, Interpreter) and own.is_a(wanted):
+            if own := _own(wanted, executor, work):
                 return own
             # `uv python find` never downloads; `uv venv` does, if python-downloads allows it
             fetch = [uv, "venv", "--no-project", "--color", "never", "--python", wanted, "fetched"]
@@ -135,6 +133,12 @@ def _ask(wanted: str, executor: Executor, folder: Path) -> Interpreter | Missing
                 return Missing(_why_missing(wanted, found, fetched), executor.tools.now())
             found = executor.call(find_it, work, _DEADLINE_S)
         return _identity(found.stdout.decode(errors="replace").strip(), executor, work)
+
+
+def _own(wanted: str, executor: Executor, folder: Path) -> Interpreter | None:
+    """The interpreter that runs envcheck, where it is a CPython of that version."""
+    own = _identity(executor.tools.python(), executor, folder)
+    return own if isinstance(own, Interpreter) and own.is_a(wanted) else None
 
 
 def _identity(path: str, executor: Executor, folder: Path) -> Interpreter | Missing:

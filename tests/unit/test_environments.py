@@ -75,9 +75,9 @@ class FakeUv:
             (cwd / "venv/lib/library.so").write_bytes(self.installed)
         return b""
 
-    def identity(self) -> bytes:
+    def identity(self, version: str = "3.11.7", implementation: str = "cpython") -> bytes:
         seen = self.python.stat()
-        said = {"path": str(self.python), "version": "3.11.7", "implementation": "cpython", "build": "main"}
+        said = {"path": str(self.python), "version": version, "implementation": implementation, "build": "main"}
         said |= {"platform": "linux-x86_64", "libc": "glibc-2.36"}
         return json.dumps(said | {"size": seen.st_size, "modified_ns": seen.st_mtime_ns}).encode()
 
@@ -371,9 +371,9 @@ def test_an_interpreter_that_is_missing_is_not_looked_for_again_at_once(
     assert len(uv.commands) > asked
 
 
-@pytest.mark.parametrize("wanted", [None, "3.11", "3.11.7"])
+@pytest.mark.parametrize("wanted", ["3.11", "3.11.7"])
 def test_where_uv_finds_none_the_one_that_runs_envcheck_serves(
-    uv: FakeUv, cache: Path, env: dict[str, str], wanted: str | None
+    uv: FakeUv, cache: Path, env: dict[str, str], wanted: str
 ) -> None:
     """Such as one in /opt, whose folder is not on PATH."""
     uv.own = str(uv.python)
@@ -396,10 +396,21 @@ def test_the_one_that_runs_envcheck_does_not_serve_for_another_version(
 def test_where_the_matrix_leaves_python_out_the_one_that_runs_envcheck_comes_first(
     uv: FakeUv, cache: Path, env: dict[str, str]
 ) -> None:
+    uv.own, version = str(uv.python), f"{sys.version_info.major}.{sys.version_info.minor}.7"
+    uv.answers = {"-I -c": done(uv.identity(version))}
+    build = make(uv, cache, env, a_cell(python=None)).build
+
+    assert build.python == version
+    assert uv.count("python find") == 0
+
+
+def test_one_of_another_kind_does_not_serve(uv: FakeUv, cache: Path, env: dict[str, str]) -> None:
+    """MediaPipe has wheels for CPython alone."""
     uv.own = str(uv.python)
+    uv.answers = {"-I -c": done(uv.identity(implementation="pypy"))}
     make(uv, cache, env, a_cell(python=None))
 
-    assert uv.count("python find") == 0
+    assert uv.count("python find") == 1
 
 
 def test_something_that_is_no_interpreter_is_said_so(uv: FakeUv, cache: Path, env: dict[str, str]) -> None:

@@ -33,7 +33,9 @@ class BaseOptionsC(ctypes.Structure):
   _fields_ = [("model_asset_path", ctypes.c_char_p), ("delegate", ctypes.c_int)]
 """
 METADATA = (
-    "Metadata-Version: 2.1\nName: mediapipe\nVersion: 9.9.9\nRequires-Dist: numpy<2\nRequires-Dist: absl-py\n\ntext\n"
+    "Metadata-Version: 2.1\nName: mediapipe\nVersion: 9.9.9\nRequires-Dist: numpy<2\nRequires-Dist: absl-py\n"
+    "Classifier: Programming Language :: Python :: 3.10\nClassifier: Programming Language :: Python :: 3.9\n"
+    "Classifier: Programming Language :: Python :: 3 :: Only\n\ntext\n"
 )
 WHEEL = "Wheel-Version: 1.0\nTag: py3-none-manylinux_2_28_x86_64\n"
 

@@ -10,7 +10,15 @@ from envcheck.compat.foresight import foresee, plan_rules
 from envcheck.compat.gpus import driver_match, gpu_prediction
 from envcheck.compat.libraries import MissingLibrary, missing_library
 from envcheck.compat.tables import FOLDER_VARIABLE, Tables, load_tables
-from envcheck.compat.wheels import WheelFacts, host_platform, wheel_facts, wheel_platform, wheel_reason
+from envcheck.compat.wheels import (
+    WheelFacts,
+    host_platform,
+    newest_for,
+    outgrown,
+    wheel_facts,
+    wheel_platform,
+    wheel_reason,
+)
 
 __all__ = [
     "FOLDER_VARIABLE",
@@ -29,6 +37,8 @@ __all__ = [
     "load_tables",
     "missing_library",
     "newest_cuda",
+    "newest_for",
+    "outgrown",
     "plan_rules",
     "wheel_facts",
     "wheel_platform",

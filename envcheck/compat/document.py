@@ -75,7 +75,7 @@ def _wheel_row(facts: WheelFacts) -> tuple[str, ...]:
     pythons = [name.removeprefix("cp3") for name in facts.pythons]
     return (
         facts.version,
-        f"3.{pythons[0]}–3.{pythons[-1]}" if len(pythons) > 1 else "any 3",
+        f"3.{pythons[0]}–3.{pythons[-1]}" if len(pythons) > 1 else f"{facts.oldest_python or 'any'} and newer",
         _GPU[facts.gpu],
         "passed" if facts.delegate_passed else "**ignored**",
         " ".join(f"{name}={number}" for name, number in facts.members.items()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from envcheck.compat.tables import MediapipeTable, NeverReleased, Release, Row, Wheel
+from envcheck.compat.tables import ANY_PYTHON, MediapipeTable, NeverReleased, Release, Row, Wheel
 from envcheck.compat.versions import known_components
 from envcheck.errors import EnvcheckError
 from envcheck.record import Unread
@@ -64,9 +64,12 @@ def _release(version: str, pythons: Iterable[str], found: Audited) -> Release:
     code = found.code
     if isinstance(code, Unread):
         raise EnvcheckError(f"MediaPipe {version}: {code.reason}")
+    tags = tuple(sorted(set(pythons), key=_python_number))
+    oldest = "" if isinstance(found.metadata, Unread) else found.metadata.oldest_python.value
     return Release(
         version=version,
-        pythons=tuple(sorted(set(pythons), key=_python_number)),
+        pythons=tags,
+        oldest_python=oldest or None if ANY_PYTHON in tags else None,
         api=code.api.value,
         native=found.native.interface,
         delegate=_known(code.delegate, version),

@@ -168,10 +168,15 @@ class CudaTable(Row, frozen=True):
 # --- mediapipe.toml ---------------------------------------------------------------------------------------------
 
 
+ANY_PYTHON = "py3"
+"""The interpreter tag of a wheel that installs on every Python 3."""
+
+
 class Release(Row, frozen=True):
     """What is the same in all wheels of a MediaPipe version.
 
-    `pythons`: interpreter tags, or ("py3",) for any; `api`: solutions (beside tasks) or tasks; `native`: bindings
+    `pythons`: interpreter tags, or ("py3",) for any; `oldest_python`: of a wheel that installs on any, the oldest that
+    its classifiers name; `api`: solutions (beside tasks) or tasks; `native`: bindings
     (a Python extension) or c-library (libmediapipe, through ctypes); `delegate`: passed or ignored; `members`: the
     numbers of BaseOptions.Delegate.
     """
@@ -182,6 +187,7 @@ class Release(Row, frozen=True):
     native: str
     delegate: str
     members: dict[str, int]
+    oldest_python: Dotted | None = None
     source: str = ""
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 
 from envcheck.compat import codes
-from envcheck.compat.tables import MediapipeTable, Release, Tables, Wheel, load_tables
+from envcheck.compat.tables import ANY_PYTHON, MediapipeTable, Release, Tables, Wheel, load_tables
 from envcheck.compat.versions import components
 from envcheck.model import Axes, Foresight, Host, Record
 
 _SYSTEMS = {"darwin": "macos"}
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _PYTHON = re.compile(r"3\.([0-9]{1,3})(?:\.[0-9]+)?", re.ASCII)
-
-ANY_PYTHON = "py3"
-"""The interpreter tag of a wheel that fits every Python 3."""
 
 
 class WheelFacts(Record, frozen=True):
@@ -31,6 +28,7 @@ class WheelFacts(Record, frozen=True):
     api: str
     native: str
     pythons: tuple[str, ...]
+    oldest_python: str | None
     glibc: str | None
     gl: str
     needs: tuple[str, ...]
@@ -67,6 +65,7 @@ def wheel_facts(version: str, platform: str, tables: Tables | None = None) -> Wh
         api=release.api,
         native=release.native,
         pythons=release.pythons,
+        oldest_python=release.oldest_python,
         glibc=wheel.glibc,
         gl=wheel.gl,
         needs=wheel.needs,
@@ -96,6 +95,16 @@ def wheel_reason(axes: Axes, platform: str, glibc: str | None = None, tables: Ta
     return _impossible(code, because, facts.source, known) if code else None
 
 
+def newest_for(python: str, platform: str, tables: Tables | None = None) -> str | None:
+    """The newest version that runs on this Python and can use the GPU on this platform; None where there is none."""
+    known = tables or load_tables()
+    for release in reversed(known.mediapipe.releases.rows):
+        axes = Axes(backend="venv", mediapipe=release.version, python=python)
+        if wheel_facts(release.version, platform, known) and wheel_reason(axes, platform, tables=known) is None:
+            return release.version
+    return None
+
+
 def _unpublished(version: str, platform: str, table: MediapipeTable) -> str:
     """Why there is no wheel of this version at all, or none for this platform; "" where there is or nobody knows."""
     if any(row.version == version for row in table.never_released.rows):
@@ -111,11 +120,24 @@ def _installable(facts: WheelFacts, python: str | None, glibc: str | None) -> tu
     if tag is not None and ANY_PYTHON not in facts.pythons and tag not in facts.pythons:
         fits = ", ".join(f"3.{name.removeprefix('cp3')}" for name in facts.pythons)
         return codes.NO_WHEEL_FOR_PYTHON, f"MediaPipe {facts.version} has wheels for Python {fits}, not for {python}"
+    if because := outgrown(facts, python or ""):
+        return codes.NO_WHEEL_FOR_PYTHON, because
     needed, here = components(facts.glibc or ""), components(glibc or "")
     if needed is not None and here is not None and here < needed:
         because = f"the wheels of MediaPipe {facts.version} need glibc {facts.glibc}, and this is {glibc}"
         return codes.NO_WHEEL_FOR_PLATFORM, because
     return None
+
+
+def outgrown(facts: WheelFacts, python: str) -> str:
+    """Why MediaPipe does not run on a Python that its wheel installs on; "" where it does, or nobody knows."""
+    oldest, here = components(facts.oldest_python or ""), components(python)
+    if oldest is None or here is None or len(here) < len(oldest) or here[: len(oldest)] >= oldest:
+        return ""
+    return (
+        f"MediaPipe {facts.version} runs on Python {facts.oldest_python} and newer, and this is {python}; pip installs "
+        "it all the same, because its wheel says py3 and no Requires-Python"
+    )
 
 
 def _capable(facts: WheelFacts) -> tuple[str, str] | None:

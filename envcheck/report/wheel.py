@@ -96,7 +96,8 @@ def _files(models: Seen[tuple[str, ...]]) -> str:
 def _of_metadata(metadata: Metadata) -> Iterator[Line]:
     yield _line("tags", metadata.tags)
     yield "glibc of tag", metadata.glibc or "none", ""
-    yield _line("Python", metadata.requires_python, {"": "any"})
+    yield _line("Python", metadata.requires_python, {"": "installs on any"})
+    yield _line("oldest Python", metadata.oldest_python, {"": "not told"})
     yield _line("requires", metadata.requires)
 
 

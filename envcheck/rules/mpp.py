@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from envcheck import namesake
-from envcheck.compat import MissingLibrary, missing_library
+from envcheck.compat import (
+    MissingLibrary,
+    WheelFacts,
+    host_platform,
+    missing_library,
+    newest_for,
+    outgrown,
+    wheel_facts,
+)
+from envcheck.judge.reason import reason_of
 from envcheck.model import Status, Verdict
 from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
+from envcheck.rules.world import mediapipe_version
 
 WITH_GPU = "Linux x86_64: 0.10.8 to 0.10.21, 0.10.33, 0.10.35, 1.0.1 and later; Linux aarch64: 1.0.1 and later"
 CHOOSE_GPU_WHEEL = f"pip install 'mediapipe>=1.0.1'    # wheels with GPU code: {WITH_GPU}"
+
+PYTHON = "3.11"
+"""Every MediaPipe has a wheel for it."""
+FITTING = (
+    "pip install 'mediapipe>=1.0.1'    # fits every Python from 3.9 on\n"
+    f"uv venv --python {PYTHON}    # for an older MediaPipe: 0.10.13 to 0.10.21 have wheels for 3.9 to 3.12, 0.10.8 to "
+    "0.10.11 for 3.8 to 3.11"
+)
 
 ASK_ANOTHER_INDEX = (
     "Check the network; name a mirror with UV_INDEX_URL or PIP_INDEX_URL, a folder of wheels with PIP_FIND_LINKS."
@@ -27,9 +45,43 @@ def delegate_ignored(case: Case) -> str | None:
     return foreseen("MPP402")(case) or on_verdict(Verdict.SILENT_CPU)(case)
 
 
-def no_wheel(case: Case) -> str | None:
-    """Foreseen by the table, or said by the resolver."""
-    return foreseen("MPP403")(case) or built("no-wheel")(case)
+def unfit(case: Case) -> str | None:
+    """Foreseen by the table, said by the resolver, or shown by MediaPipe's code."""
+    return foreseen("MPP403")(case) or built("no-wheel")(case) or import_on_old_python(case)
+
+
+def import_on_old_python(case: Case) -> str | None:
+    """The import failed, on a Python that is older than those that MediaPipe names."""
+    worker, version = case.evidence.cpu, mediapipe_version(case)
+    facts = wheel_facts(version, host_platform(case.evidence.host)) if version else None
+    if worker.outcome != "import-failed" or facts is None:
+        return None
+    too_old = outgrown(facts, python_of(case))
+    return f"{too_old} ({reason_of(worker, 120)})" if too_old else None
+
+
+def python_of(case: Case) -> str:
+    """The Python that ran, else the one that the cell names."""
+    return case.evidence.cpu.python or case.evidence.cell.axes.python or ""
+
+
+def fitting(case: Case) -> str:
+    """The newest MediaPipe for this Python, and a Python for this MediaPipe, as far as the tables know them."""
+    python, version = python_of(case), mediapipe_version(case) or case.evidence.cell.axes.mediapipe
+    platform = host_platform(case.evidence.host)
+    newest = newest_for(python, platform) if python else None
+    facts = wheel_facts(version, platform) if version else None
+    lines = (
+        newest and f"pip install 'mediapipe=={newest}'    # the newest with GPU code for Python {python}",
+        facts and f"uv venv --python {PYTHON}    # MediaPipe {facts.version} is for Python {fits(facts)}",
+    )
+    return "\n".join(line for line in lines if line) or FITTING
+
+
+def fits(facts: WheelFacts) -> str:
+    """The Pythons of a version, in words."""
+    numbers = [f"3.{tag.removeprefix('cp3')}" for tag in facts.pythons if tag.startswith("cp3")]
+    return f"{numbers[0]} to {numbers[-1]}" if numbers else f"{facts.oldest_python or '3'} and newer"
 
 
 def built(outcome: str) -> Callable[[Case], str | None]:
@@ -79,10 +131,11 @@ def ask_elsewhere(case: Case) -> str:
 
 
 def cpu_fails(case: Case) -> str | None:
-    """Broken at run time, and not for a missing library."""
+    """Broken at run time, and for no reason that has a name."""
     failed = case.evidence.cpu.outcome not in ("not-run", "ran") or case.evidence.gpu.outcome == "import-failed"
     broken = case.judgement.verdict is Verdict.BROKEN
-    return case.judgement.because if broken and failed and library_of(case) is None else None
+    known = library_of(case) or import_on_old_python(case)
+    return case.judgement.because if broken and failed and not known else None
 
 
 def another_cell(case: Case) -> str | None:
@@ -113,11 +166,12 @@ BUILD = (
     ),
     Rule(
         code="MPP403",
-        title="no MediaPipe wheel fits this Python",
-        see=no_wheel,
-        because="MediaPipe is published as wheels only; pip and uv can install nothing else.",
-        remedy="pip install 'mediapipe>=1.0.1'    # fits every Python from 3.9 on\n"
-        "uv venv --python 3.11    # for an older MediaPipe: 0.10.13 to 0.10.21 have wheels for 3.9 to 3.12, 0.10.8 to 0.10.11 for 3.8 to 3.11",
+        title="MediaPipe does not fit this Python",
+        see=unfit,
+        because="MediaPipe is published as wheels only, and up to 0.10.21 there is one for each Python. Since then one wheel "
+        "serves all, without a word on which; pip installs the newest on Python 3.8, where its import ends in a TypeError.",
+        remedy=FITTING,
+        fix=fitting,
         url="https://github.com/google-ai-edge/mediapipe/issues/5708",
     ),
     Rule(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 _WHEEL_NAME = re.compile(r"[^-]+-[^-]+(?:-\d[^-]*)?-([^-]+)-([^-]+)-([^-]+)\.whl")
+_FOR_PYTHON = re.compile(r"Programming Language :: Python :: 3\.(\d{1,3})")
 _DIST_INFO = re.compile(r"([^/]+)\.dist-info/METADATA")
 
 
@@ -49,11 +50,20 @@ def read_metadata(tree: Tree, file_name: str = "") -> Metadata | Unread:
         name=str(fields.get("Name") or ""),
         version=str(fields.get("Version") or ""),
         requires_python=Seen(pythons, f"{file}: {'Requires-Python' if pythons else 'no Requires-Python'}"),
+        oldest_python=_oldest_python(fields, file),
         requires=Seen(pins, f"{file}: {len(pins)} lines Requires-Dist"),
         tags=tags,
         platforms=platforms_of(tag.rsplit("-", 1)[-1] for tag in names),
         glibc=oldest_glibc(tag.rsplit("-", 1)[-1] for tag in names),
     )
+
+
+def _oldest_python(fields: Message, file: str) -> Seen[str]:
+    named = [match for line in fields.get_all("Classifier") or () if (match := _FOR_PYTHON.fullmatch(str(line)))]
+    if not named:
+        return Seen("", f"{file}: no classifier names a Python 3")
+    oldest = min(named, key=lambda match: int(match[1]))
+    return Seen(f"3.{oldest[1]}", f"{file}: Classifier: {oldest[0]}")
 
 
 def tags_of_name(name: str) -> Seen[tuple[str, ...]] | None:

@@ -43,12 +43,14 @@ class Origin(Record, frozen=True):
 class Metadata(Record, frozen=True, tag_field="kind", tag="metadata"):
     """What the installer reads. `tags` as the file name gives them, else the WHEEL file.
 
-    `glibc` is the oldest C library that the tags allow.
+    `glibc` is the oldest C library that the tags allow; `oldest_python` the oldest that the classifiers name, which
+    installers do not read.
     """
 
     name: str
     version: str
     requires_python: Seen[str]
+    oldest_python: Seen[str]
     requires: Seen[tuple[str, ...]]
     tags: Seen[tuple[str, ...]] | Unread
     platforms: tuple[str, ...] = ()

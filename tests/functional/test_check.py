@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import uv
 
 from envcheck.environments import prepare
 from envcheck.model import Axes, Cell
@@ -222,6 +223,24 @@ def test_a_real_old_python_says_which_it_is(envcheck: Command, name: str) -> Non
 
     assert ran.code == 2
     assert f"is Python {name.removeprefix('python')}; it must be 3.8 or newer" in ran.stderr
+
+
+@pytest.mark.network
+@pytest.mark.software_gl
+def test_a_mediapipe_whose_code_its_python_cannot_read_is_called_that(envcheck: Command, tmp_path: Path) -> None:
+    """pip installs 1.2.2 on Python 3.8 without a word; its import ends in a TypeError."""
+    old, folder = shutil.which("python3.8"), str(tmp_path / "venv")
+    if old is None or subprocess.run([old, "-c", ""], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no python3.8 here; enable by installing it")
+    for words in (["venv", "--python", old, folder], ["pip", "install", "--python", folder, "mediapipe==1.2.2"]):
+        subprocess.run([uv.find_uv_bin(), *words, "--quiet"], check=True)
+    ran = envcheck("check", "--prefix", folder)
+
+    assert ran.code == 1
+    assert "broken" in ran.stdout
+    assert "MPP403" in ran.stdout
+    assert "MediaPipe 1.2.2 runs on Python 3.9 and newer, and this is 3.8" in " ".join(ran.stdout.split())
+    assert "MPP409" not in ran.stdout
 
 
 # --- interrupted ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ The ELF reader here is a few lines of struct, the wheels are unpacked by uv. tes
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import re
 import shutil
 import struct
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import uv
+from packaging.version import Version
 
 from envcheck.compat import WheelFacts, wheel_facts, wheel_reason
 from envcheck.compat.codes import NO_WHEEL_FOR_PLATFORM
@@ -118,6 +120,14 @@ def case(request: pytest.FixtureRequest, wheels: Callable[[str, str], Unpacked])
 
 
 Case = tuple[Unpacked, WheelFacts]
+
+
+def test_the_oldest_python_is_the_one_that_the_wheel_names(case: Case) -> None:
+    wheel, facts = case
+    (record,) = importlib.metadata.distributions(path=[str(wheel.root)])
+    named = [line.rpartition(" ")[2] for line in record.metadata.get_all("Classifier", ()) if ":: Python :: 3." in line]
+    assert facts.oldest_python in (None, min(named, key=Version))
+    assert (facts.oldest_python is None) == (facts.pythons != ("py3",))
 
 
 def test_gpu_code_is_in_the_wheel_or_it_is_not(case: Case) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envcheck.compat import codes, host_platform, load_tables, wheel_facts, wheel_platform, wheel_reason
+from envcheck.compat import codes, host_platform, load_tables, newest_for, wheel_facts, wheel_platform, wheel_reason
 from envcheck.model import Axes, Host, Unread
 
 LINUX = "linux-x86_64"
@@ -115,6 +115,11 @@ def test_a_platform_has_one_name(system: str, machine: str, platform: str) -> No
         pytest.param("0.10.21", "3.8", LINUX, "2.36", codes.NO_WHEEL_FOR_PYTHON, id="no-wheel-for-3.8"),
         pytest.param("0.10.9", "3.8", LINUX, "2.36", None, id="wheel-for-3.8"),
         pytest.param("1.2.2", "3.13", LINUX, "2.36", None, id="wheel-for-any-python"),
+        pytest.param("1.2.2", "3.8", LINUX, "2.36", codes.NO_WHEEL_FOR_PYTHON, id="code-that-3.8-cannot-read"),
+        pytest.param("0.10.30", "3.8.18", LINUX, "2.36", codes.NO_WHEEL_FOR_PYTHON, id="nor-3.8.18"),
+        pytest.param("1.2.2", "3.9", LINUX, "2.36", None, id="code-for-3.9"),
+        pytest.param("1.2.2", "3.10.4", LINUX, "2.36", None, id="3.10-is-newer-than-3.9"),
+        pytest.param("1.2.2", "3", LINUX, "2.36", None, id="any-python-3"),
         pytest.param("0.10.21", "3.11t", LINUX, "2.36", None, id="python-nobody-knows"),
         pytest.param("0.10.21", None, LINUX, "2.36", None, id="no-python-axis"),
         pytest.param("0.10.21", "3.11", "linux-aarch64", "2.36", codes.NO_WHEEL_FOR_PLATFORM, id="no-wheel-for-arm"),
@@ -150,6 +155,22 @@ def test_what_cannot_be_installed_is_said_before_what_it_could_not_do() -> None:
     assert reason is not None
     assert reason.code == codes.NO_WHEEL_FOR_PYTHON
     assert "3.8, 3.9, 3.10, 3.11, not for 3.13" in reason.because
+
+
+@pytest.mark.parametrize(
+    ("python", "platform", "newest"),
+    [
+        ("3.8", LINUX, "0.10.11"),
+        ("3.8.18", LINUX, "0.10.11"),
+        ("3.9", LINUX, RELEASES[-1]),
+        ("3.13", LINUX, RELEASES[-1]),
+        ("3.7", LINUX, None),
+        ("3.8", "linux-aarch64", None),
+        ("3.11", "windows-x86_64", None),
+    ],
+)
+def test_the_newest_that_can_use_the_gpu_with_a_python(python: str, platform: str, newest: str | None) -> None:
+    assert newest_for(python, platform) == newest
 
 
 def test_an_ignored_delegate_says_whether_gpu_code_is_missing_too() -> None:

@@ -122,6 +122,23 @@ def test_a_missing_library_is_named_with_the_package_that_brings_it() -> None:
     assert "libegl1" in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("python", "code", "way_out"),
+    [("3.8.18", "MPP403", "mediapipe==0.10.11"), ("3.11.7", "MPP409", "pip check")],
+)
+def test_an_import_that_fails_on_a_python_that_is_too_old_names_it(python: str, code: str, way_out: str) -> None:
+    """The wheels from 0.10.30 on install on any Python, and their code needs 3.9."""
+    error = "'type' object is not subscriptable"
+    broken = WorkerRun(
+        delegate="CPU", outcome="import-failed", stage="import", error_type="TypeError", error=error, python=python
+    )
+    seen = evidence(cpu=broken)
+    found = [one for one in findings(seen, judge(seen)) if one.status is Status.FAIL]
+
+    assert [one.code for one in found] == [code]
+    assert way_out in found[0].remedy
+
+
 def test_a_cpu_failure_for_another_cause_is_not_called_a_missing_library() -> None:
     broken = WorkerRun(delegate="CPU", outcome="refused", stage="create", error_type="ValueError", error="bad model")
 

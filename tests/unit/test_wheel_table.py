@@ -49,13 +49,14 @@ def test_a_release_is_the_same_on_every_platform() -> None:
     found = rows.release_row("9.9.9", ["py3"], {"linux-x86_64": audited(), "linux-aarch64": audited(CPU_BUILD)})
     assert rows.render_row(found) == (
         '{ version = "9.9.9", pythons = ["py3"], api = "tasks", native = "c-library", delegate = "passed", '
-        "members = { CPU = 0, GPU = 1 } }"
+        'members = { CPU = 0, GPU = 1 }, oldest_python = "3.9" }'
     )
 
 
 def test_pythons_are_ordered_as_numbers() -> None:
     found = rows.release_row("9.9.9", ["cp310", "cp39", "cp311"], {"linux-x86_64": audited()})
     assert found.pythons == ("cp39", "cp310", "cp311")
+    assert found.oldest_python is None, "the tags tell"
 
 
 def test_a_fact_that_was_not_seen_makes_no_row() -> None:

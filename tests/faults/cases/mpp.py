@@ -143,6 +143,17 @@ CASES = (
         verdict="impossible",
     ),
     Case(
+        id="mpp-python-is-too-old",
+        family="MPP",
+        symptom="pip installs it on Python 3.8, and import mediapipe ends in a TypeError",
+        cause="the wheels from 0.10.30 on say py3 and no Requires-Python, and their code needs 3.9",
+        world=PLAIN.having(files=matrix(python="3.8", mediapipe="1.2.2")),
+        code="MPP403",
+        twin=Twin(PLAIN.having(files=matrix(python="3.11", mediapipe="1.2.2")), "GPU105", "refused"),
+        command=VALIDATE,
+        verdict="impossible",
+    ),
+    Case(
         id="mpp-no-such-python",
         family="MPP",
         symptom="the matrix names a Python that the runner does not have",

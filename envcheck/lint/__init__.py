@@ -1,8 +1,8 @@
 """Source text -> findings with their places: what keeps FaceMesh off the GPU. Pure; one file per group of checks.
 
 SRC801-803 legacy, SRC804-806 and SRC819 delegate, SRC807 lifetime, SRC808-809 forks, SRC810-813 frames, SRC814-815
-timing, SRC816-817 beliefs, SRC829-839 Dockerfiles, SRC840-844 compose and Kubernetes, SRC850-854 `docker run`;
-SRC800 a file that cannot be read, SRC898-899 comments that ignore findings.
+timing, SRC816-817 beliefs, SRC820 fallback, SRC829-839 Dockerfiles, SRC840-844 compose and Kubernetes, SRC850-854
+`docker run`; SRC800 a file that cannot be read, SRC898-899 comments that ignore findings.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from envcheck.lint import beliefs, delegate, forks, frames, legacy, lifetime, timing
+from envcheck.lint import beliefs, delegate, fallback, forks, frames, legacy, lifetime, timing
 from envcheck.lint.catalogue import BY_CODE, CHECKS
 from envcheck.lint.finding import Check, Finding, Hit, Level
 from envcheck.lint.ignores import Ignore, ignores, lines_of
@@ -27,6 +27,7 @@ OF_MEDIAPIPE: tuple[Callable[[Program], Iterator[Hit]], ...] = (
     delegate.on_purpose,
     delegate.not_by_name,
     delegate.asked_of_cuda,
+    fallback.unheard,
     lifetime.per_frame,
     forks.before_fork,
     forks.at_import,

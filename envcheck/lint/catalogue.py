@@ -18,6 +18,13 @@ options = vision.FaceLandmarkerOptions(
 with vision.FaceLandmarker.create_from_options(options) as landmarker:
     result = landmarker.detect_for_video(image, timestamp_ms)"""
 
+TRY_THE_GPU = """\
+try:
+    landmarker = vision.FaceLandmarker.create_from_options(gpu_options)
+except (RuntimeError, NotImplementedError) as error:
+    logging.warning("no GPU: %s", error)
+    landmarker = vision.FaceLandmarker.create_from_options(cpu_options)"""
+
 CHECKS: tuple[Check, ...] = (
     Check(
         code="SRC800",
@@ -179,9 +186,15 @@ CHECKS: tuple[Check, ...] = (
         code="SRC819",
         title="CUDA is asked whether MediaPipe may use the GPU",
         because="The GPU delegate needs OpenGL ES over EGL. A container can have CUDA without it, and a machine can have it without CUDA.",
-        remedy="try:\n    landmarker = vision.FaceLandmarker.create_from_options(gpu_options)\n"
-        "except (RuntimeError, NotImplementedError):\n    landmarker = vision.FaceLandmarker.create_from_options(cpu_options)",
+        remedy=TRY_THE_GPU,
         url=f"{ISSUES}/5503",
+    ),
+    Check(
+        code="SRC820",
+        title="a refused GPU delegate goes unheard",
+        because="MediaPipe's error says why: a library, a display, software GL, a wheel without GPU code. Dropped here, all that is left is a program that is slow and cannot tell why.",
+        remedy=TRY_THE_GPU,
+        url=f"{ISSUES}/5871",
     ),
     *CONTAINER_CHECKS,
     Check(

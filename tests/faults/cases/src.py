@@ -28,6 +28,13 @@ LOOP = GOOD.replace("import mediapipe", "import cv2\nimport mediapipe", 1) + (
 )
 LEGACY = "import mediapipe as mp\n\nmesh = mp.solutions.face_mesh.FaceMesh()\n"
 CREATE = "landmarker = vision.FaceLandmarker.create_from_options(options)\n"
+OTHERWISE = GOOD.replace(
+    CREATE,
+    f"try:\n    {CREATE}except Exception{{}}:\n    print('using the CPU'{{}})\n"
+    "    base = python.BaseOptions(model_asset_path='face_landmarker.task', delegate=python.BaseOptions.Delegate.CPU)\n"
+    "    options = vision.FaceLandmarkerOptions(base_options=base, running_mode=vision.RunningMode.VIDEO)\n"
+    f"    {CREATE}",
+)
 PER_FRAME = LOOP.replace(CREATE, "", 1).replace("    image = ", f"    {CREATE}    image = ")
 HEAD, BODY = GOOD.split("\n\n", 1)
 FORKED = (
@@ -155,6 +162,16 @@ CASES = (
         world=program(ASKS_CUDA),
         code="SRC819",
         twin=ASKING,
+        command=LINT,
+    ),
+    Case(
+        id="src-refusal-unheard",
+        family="SRC",
+        symptom="it asks for the GPU, prints nothing bad, and runs on the CPU on every server",
+        cause="an except around the GPU delegate drops MediaPipe's reason and goes on with the CPU",
+        world=program(OTHERWISE.format("", "")),
+        code="SRC820",
+        twin=Twin(program(OTHERWISE.format(" as error", ", error")), exit=0),
         command=LINT,
     ),
     Case(

@@ -13,6 +13,7 @@ from envcheck.lint.values import TASKS, own_nodes
 OPTIONS = frozenset(f"mp.{task}Options" for task in TASKS)
 FROM_PATH = frozenset(f"mp.{task}.create_from_model_path" for task in TASKS)
 BASE_OPTIONS = "mp.BaseOptions"
+CHOICES = (ast.If, ast.Try, ast.IfExp, ast.Match)
 MEMBER = "mp.BaseOptions.Delegate"
 ASKS_CUDA = (
     "torch.cuda.", "tensorflow.config.", "tensorflow.test.", "cv2.cuda.", "cupy.cuda.", "pynvml.", "shutil.which()",
@@ -70,16 +71,28 @@ def gpu_elsewhere(program: Program, base: ast.Call) -> bool:
     if not gpu:
         return False
     child: ast.AST = base
-    for parent in program.scopes.within_function(base):
-        if isinstance(parent, (ast.If, ast.Try, ast.IfExp, ast.ExceptHandler, ast.Match)) and holds(parent, gpu):
+    for parent in (*program.scopes.within_function(base), program.scopes.function(base)):
+        beside = arms_beside(parent, child) if isinstance(parent, CHOICES) else ()
+        if any(holds(part, gpu) for part in (*beside, *ways_out_before(parent, child))):
             return True
-        child = parent
-    function = program.scopes.function(child)
-    earlier = function.body if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
-    return any(
-        isinstance(s, (ast.If, ast.Try, ast.With)) and s.lineno < base.lineno and holds(s, gpu) and leaves(s)
-        for s in earlier
-    )
+        child = parent or child
+    return False
+
+
+def arms_beside(choice: ast.AST, within: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a choice that run where the arm that `within` stands in does not."""
+    for _, part in ast.iter_fields(choice):
+        parts = part if isinstance(part, list) else [part]
+        statements = within in parts and isinstance(within, ast.stmt)
+        yield from (one for one in parts if isinstance(one, ast.AST) and one is not within and not statements)
+
+
+def ways_out_before(block: ast.AST | None, within: ast.AST) -> Iterator[ast.AST]:
+    """The statements before that of `within`, in its own list, that can leave the function."""
+    for _, part in ast.iter_fields(block) if block is not None else ():
+        if isinstance(part, list) and within in part:
+            before = part[: part.index(within)]
+            yield from (one for one in before if isinstance(one, (ast.If, ast.Try, ast.With)) and leaves(one))
 
 
 def holds(node: ast.AST, wanted: set[ast.AST]) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from envcheck.lint.finding import Hit
-from envcheck.lint.program import GPU, Program
+from envcheck.lint.program import CPU, GPU, Program
 from envcheck.lint.values import own_nodes
 
 REFUSALS = frozenset(
@@ -24,8 +24,11 @@ DEEPEST_OPTIONS = 3
 def unheard(program: Program) -> Iterator[Hit]:
     """Each way out of a try with the GPU in it that drops the error."""
     for attempt in program.scopes.of(ast.Try):
-        if tries_gpu(program, attempt.body):
-            yield from (Hit("SRC820", handler) for handler in attempt.handlers if drops(program, handler))
+        makes = tries_gpu(program, attempt.body)
+        hands = makes or hands_on(program, attempt.body, GPU)
+        for handler in attempt.handlers:
+            if (makes or (hands and hands_on(program, handler.body, CPU))) and drops(program, handler):
+                yield Hit("SRC820", handler)
     for block in program.scopes.of(ast.With):
         for item in block.items:
             if suppresses(program, item.context_expr) and tries_gpu(program, block.body):
@@ -34,12 +37,25 @@ def unheard(program: Program) -> Iterator[Hit]:
 
 def tries_gpu(program: Program, body: Iterable[ast.stmt]) -> bool:
     """Whether statements make a task with the GPU delegate, themselves or by a function of this file."""
-    nodes = [node for statement in body for node in (statement, *own_nodes(statement))]
-    made = set(program.creations)
+    nodes, made = list(nodes_of(body)), set(program.creations)
     if any(node in made and given_gpu(program, node) for node in nodes):
         return True
     named = set(program.uses_gpu)
     return any(node in named for node in nodes) and any(node in made for node in program.follow(nodes))
+
+
+def hands_on(program: Program, body: Iterable[ast.stmt], delegate: str) -> bool:
+    """Whether statements call something with a delegate: a helper that makes the task, in a way that is not seen."""
+    calls = (node for node in nodes_of(body) if isinstance(node, ast.Call))
+    given = (part for call in calls for part in (*call.args, *(keyword.value for keyword in call.keywords)))
+    return any(delegate in program.values.names(part) for part in given)
+
+
+def nodes_of(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """Statements and what stands in them, without functions that they define."""
+    for statement in body:
+        yield statement
+        yield from own_nodes(statement)
 
 
 def given_gpu(program: Program, node: ast.AST, depth: int = DEEPEST_OPTIONS) -> bool:

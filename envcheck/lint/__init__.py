@@ -1,8 +1,8 @@
 """Source text -> findings with their places: what keeps FaceMesh off the GPU. Pure; one file per group of checks.
 
 SRC801-803 legacy, SRC804-806 and SRC819 delegate, SRC807 lifetime, SRC808-809 forks, SRC810-813 frames, SRC814-815
-timing, SRC816-817 beliefs, SRC820 fallback, SRC829-839 Dockerfiles, SRC840-844 compose and Kubernetes, SRC850-854
-`docker run`; SRC800 a file that cannot be read, SRC898-899 comments that ignore findings.
+timing, SRC816-817 and SRC821 beliefs, SRC820 fallback, SRC829-839 Dockerfiles, SRC840-844 compose and Kubernetes,
+SRC850-854 `docker run`; SRC800 a file that cannot be read, SRC898-899 comments that ignore findings.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ OF_MEDIAPIPE: tuple[Callable[[Program], Iterator[Hit]], ...] = (
     timing.other_work,
     timing.first_call,
     beliefs.cuda_settings,
+    beliefs.invented_settings,
 )
 """Checks that can only answer in a file that names MediaPipe."""
 

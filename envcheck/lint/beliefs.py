@@ -1,8 +1,9 @@
-"""SRC816 and SRC817: what is thought to steer MediaPipe, or to prove what it does."""
+"""SRC816, SRC817 and SRC821: what is thought to steer MediaPipe, or to prove what it does."""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 
@@ -21,12 +22,17 @@ WITHOUT_CUDA = frozenset(
 )  # fmt: skip
 """Packages that never read CUDA's settings. Where a file imports anything else, the setting may be meant for that."""
 
+INVENTED = re.compile(r"MEDIAPIPE_\w*(GPU|CPU|CUDA|DELEGATE|DEVICE|ACCELERAT|OPENGL|EGL)\w*", re.ASCII)
+"""Names of settings that no wheel holds (tests/functional/test_wheel_facts.py looks)."""
+
 LINES = {
     "Created TensorFlow Lite XNNPACK delegate": "is printed with CPU and GPU alike",
     "TensorFlow Lite XNNPACK delegate for CPU": "is printed with CPU and GPU alike",
     "Created TensorFlow Lite delegate for GPU": "is printed for software GL too, and never by 0.10.33 and 0.10.35",
     "Successfully initialized EGL": "is printed with the CPU delegate too, up to 0.10.35",
 }
+SETTERS = frozenset(("os.environ.setdefault", "os.putenv", "os.environ.__setitem__"))
+READERS = frozenset(("os.environ.get", "os.getenv", "os.environ.pop"))
 SEARCHES = frozenset(
     ("find", "index", "count", "startswith", "endswith", "search", "match", "findall", "finditer", "compile")
 )
@@ -50,6 +56,15 @@ def cuda_settings(program: Program) -> Iterator[Hit]:
             yield Hit("SRC816", node, f"{name} is read by CUDA programs only")
 
 
+def invented_settings(program: Program) -> Iterator[Hit]:
+    """SRC821: a variable that MediaPipe is thought to read. One that the file reads itself is the program's own."""
+    own = {name for node in (*program.scopes.of(ast.Subscript), *program.calls) if (name := asked(program, node))}
+    for node in (*program.scopes.of(ast.Subscript), *program.calls):
+        name = setting(program, node)
+        if name is not None and INVENTED.fullmatch(name) and name not in own:
+            yield Hit("SRC821", node, f"no MediaPipe reads {name}")
+
+
 def imported(program: Program) -> Iterator[str]:
     """The first names of all imported modules; relative imports count as `.`."""
     for plain in program.scopes.of(ast.Import):
@@ -60,12 +75,21 @@ def imported(program: Program) -> Iterator[str]:
 
 def setting(program: Program, node: ast.AST) -> str | None:
     """The variable that a node sets in the environment."""
+    return variable(program, node, ast.Store, SETTERS)
+
+
+def asked(program: Program, node: ast.AST) -> str | None:
+    """The variable that a node reads from the environment."""
+    return variable(program, node, ast.Load, READERS)
+
+
+def variable(program: Program, node: ast.AST, access: type[ast.expr_context], functions: frozenset[str]) -> str | None:
+    """The name of an item of os.environ, or of what one of `functions` is called with."""
     key: ast.AST | None = None
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, access):
         key = node.slice if "os.environ" in program.values.names(node.value) else None
     elif isinstance(node, ast.Call) and node.args:
-        setters = {"os.environ.setdefault", "os.putenv", "os.environ.__setitem__"}
-        key = node.args[0] if program.values.names(node.func) & setters else None
+        key = node.args[0] if program.values.names(node.func) & functions else None
     names = program.values.constants(key) if key is not None else None
     return names[0] if names and isinstance(names[0], str) else None
 

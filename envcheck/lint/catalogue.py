@@ -196,6 +196,13 @@ CHECKS: tuple[Check, ...] = (
         remedy=TRY_THE_GPU,
         url=f"{ISSUES}/5871",
     ),
+    Check(
+        code="SRC821",
+        title="a setting that MediaPipe does not have",
+        because="No wheel holds the name of such a variable, and no value of it changes anything. MEDIAPIPE_DISABLE_GPU is a define for whoever compiles MediaPipe. The delegate is chosen in the code, and nowhere else.",
+        remedy='BaseOptions(model_asset_path="face_landmarker.task", delegate=BaseOptions.Delegate.GPU)    # or Delegate.CPU',
+        url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
+    ),
     *CONTAINER_CHECKS,
     Check(
         code="SRC898",

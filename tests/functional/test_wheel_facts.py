@@ -22,6 +22,7 @@ from packaging.version import Version
 
 from envcheck.compat import WheelFacts, wheel_facts, wheel_reason
 from envcheck.compat.codes import NO_WHEEL_FOR_PLATFORM
+from envcheck.lint.beliefs import INVENTED
 from envcheck.model import Axes
 from tests.conftest import unable
 
@@ -173,6 +174,14 @@ def test_software_gl_is_refused_or_accepted(case: Case) -> None:
     wheel, facts = case
     if facts.gpu == "gl":
         assert (b"GPU emulation detected" in wheel.bytes) == (facts.software_gl == "refused")
+
+
+def test_no_wheel_knows_a_setting_that_chooses_the_gpu(case: Case) -> None:
+    """What `envcheck lint` says of MEDIAPIPE_DISABLE_GPU and its like (SRC821)."""
+    wheel, _ = case
+    texts = [path.read_bytes() for path in wheel.root.rglob("mediapipe/**/*.py")]
+    names = {name.decode() for text in (wheel.bytes, *texts) for name in re.findall(rb"MEDIAPIPE_\w+", text)}
+    assert [name for name in names if INVENTED.fullmatch(name)] == []
 
 
 def test_no_wheel_loads_cuda(case: Case) -> None:

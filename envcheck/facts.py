@@ -98,7 +98,8 @@ class VendorFile(Record, frozen=True):
 
 class GlFiles(Record, frozen=True):
     """OpenGL as files and variables show it. `libraries`: libEGL.so.1, libGLESv2.so.2, libGLdispatch.so.0,
-    libEGL_mesa.so.0, libGL.so.1 where found. `vendors` in glvnd's order, steered by __EGL_VENDOR_LIBRARY_*."""
+    libEGL_mesa.so.0, libGL.so.1 where found. `vendors` in glvnd's order, steered by __EGL_VENDOR_LIBRARY_*.
+    `variables`: what steers EGL and the loader, and whatever begins with MEDIAPIPE_."""
 
     libraries: tuple[LibraryFile, ...] | Unread
     vendors: tuple[VendorFile, ...] | Unread

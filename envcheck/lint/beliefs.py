@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterator
 
+from envcheck.invented import INVENTED
 from envcheck.lint.finding import Hit
 from envcheck.lint.program import Program
 
@@ -21,9 +21,6 @@ WITHOUT_CUDA = frozenset(
      "av")
 )  # fmt: skip
 """Packages that never read CUDA's settings. Where a file imports anything else, the setting may be meant for that."""
-
-INVENTED = re.compile(r"MEDIAPIPE_\w*(GPU|CPU|CUDA|DELEGATE|DEVICE|ACCELERAT|OPENGL|EGL)\w*", re.ASCII)
-"""Names of settings that no wheel holds (tests/functional/test_wheel_facts.py looks)."""
 
 LINES = {
     "Created TensorFlow Lite XNNPACK delegate": "is printed with CPU and GPU alike",

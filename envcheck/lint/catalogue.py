@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from envcheck.invented import GPU_SUPPORT, WHY_INVENTED
 from envcheck.lint.catalogue_containers import CONTAINER_CHECKS
 from envcheck.lint.finding import Check, Level
 
@@ -199,9 +200,9 @@ CHECKS: tuple[Check, ...] = (
     Check(
         code="SRC821",
         title="a setting that MediaPipe does not have",
-        because="No wheel holds the name of such a variable, and no value of it changes anything. MEDIAPIPE_DISABLE_GPU is a define for whoever compiles MediaPipe. The delegate is chosen in the code, and nowhere else.",
+        because=WHY_INVENTED,
         remedy='BaseOptions(model_asset_path="face_landmarker.task", delegate=BaseOptions.Delegate.GPU)    # or Delegate.CPU',
-        url="https://ai.google.dev/edge/mediapipe/framework/getting_started/gpu_support",
+        url=GPU_SUPPORT,
     ),
     *CONTAINER_CHECKS,
     Check(

@@ -48,6 +48,7 @@ STEERING = (
     "MESA_D3D12_DEFAULT_ADAPTER_NAME", "GBM_BACKEND", "GBM_BACKENDS_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD",
     "CUDA_VISIBLE_DEVICES",
 )  # fmt: skip
+BELIEVED = "MEDIAPIPE_"  # what is thought to steer MediaPipe; none of it is read
 
 
 def why(path, error):
@@ -367,7 +368,8 @@ def part(look):
 
 
 def observe(env):
-    gl = {"variables": {name: env[name] for name in STEERING if name in env}}
+    asked = [name for name in STEERING if name in env] + sorted(name for name in env if name.startswith(BELIEVED))
+    gl = {"variables": {name: env[name] for name in asked}}
     if not LINUX:
         cuda_nothing = {"runtime": NOT_LINUX, "cudnn": NOT_LINUX, "compat": NOT_LINUX}
         gl.update(libraries=NOT_LINUX, vendors=NOT_LINUX)

@@ -22,6 +22,7 @@ from envcheck.rules import (
     packages,
     platforms,
     res,
+    settings,
 )
 from envcheck.rules.rule import Case, Rule, apply
 
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     *cud.RUN,
     *gpu_state.RULES,
     *load.RULES,
+    *settings.RULES,
 )
 """Every rule, causes before consequences: what was known before, a process that ended badly, platform, container, driver, EGL's files and what
 steers EGL, packages; then what the run itself said; last what is beside the question (CUDA at run time, remarks)."""

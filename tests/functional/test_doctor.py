@@ -88,6 +88,14 @@ def test_without_a_driver_the_missing_driver_is_the_root_cause_and_nothing_is_le
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_setting_that_mediapipe_does_not_have_is_a_remark(envcheck: Command) -> None:
+    set_here = {"MEDIAPIPE_DISABLE_GPU": "0", "MEDIAPIPE_MODEL_PATH": "/models"}
+    (remark,) = (one for one in asked(envcheck, env=set_here)["findings"] if one["code"] == "MPP420")
+
+    assert remark["status"] == "UNKNOWN"
+    assert remark["summary"] == "a setting that MediaPipe does not have: MEDIAPIPE_DISABLE_GPU=0"
+
+
 def test_a_secret_in_a_variable_that_steers_gl_is_not_printed(envcheck: Command) -> None:
     env = {"SOME_TOKEN": "swordfish99", "LD_LIBRARY_PATH": "/opt/swordfish99/lib"}
 

@@ -22,7 +22,7 @@ from packaging.version import Version
 
 from envcheck.compat import WheelFacts, wheel_facts, wheel_reason
 from envcheck.compat.codes import NO_WHEEL_FOR_PLATFORM
-from envcheck.lint.beliefs import INVENTED
+from envcheck.invented import INVENTED
 from envcheck.model import Axes
 from tests.conftest import unable
 

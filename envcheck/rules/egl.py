@@ -24,6 +24,15 @@ ENDED = re.compile(r"gl probe (did not answer|ended without an answer)")
 ES_VERSION = re.compile(r"OpenGL ES (\d+)\.(\d+)")
 COMPUTE_SHADERS = (3, 1)
 """The first OpenGL ES that has them."""
+NO_CONFIGURATION = "found no RGBA8888 D16 pbuffer configuration"
+"""What our own request says of such a display."""
+WINDOW_BUILD = """\
+pip install --force-reinstall mediapipe    # the wheels ask for no window
+# A MediaPipe that you build: --copt=-DMEDIAPIPE_OMIT_EGL_WINDOW_BIT, or it asks for a window's surface"""
+NO_PBUFFER = """\
+eglinfo -B    # which driver answers? NVIDIA's has such surfaces, on its own platform
+export __EGL_VENDOR_LIBRARY_FILENAMES=/usr/share/glvnd/egl_vendor.d/10_nvidia.json
+# Is it NVIDIA's that answers? Reinstall the driver with its graphics half: libnvidia-gl-BRANCH"""
 NVIDIA_VENDOR = """\
 # Is NVIDIA's EGL driver here, of the same version as the kernel module?
 cat /proc/driver/nvidia/version; ls /usr/lib/*/libEGL_nvidia.so.* /usr/share/glvnd/egl_vendor.d/
@@ -68,6 +77,30 @@ def context_words(case: Case) -> str:
     if gl.path == "device":
         return f"; EGL device enumeration then finds only {gl.renderer}"
     return f"; {gl.error}" if gl.error else ""
+
+
+def no_configuration(case: Case) -> str | None:
+    """The display has no configuration that MediaPipe asks for; in a look without a run, that our own request asks for."""
+    gl = case.evidence.gl
+    error = gl.error if isinstance(gl, GlContext) else ""
+    if looked_only(case):
+        return error if NO_CONFIGURATION in error and gpus_of(case) else None
+    seen = refused_with("no matching EGL configuration")(case)
+    if seen is None:
+        return None
+    if isinstance(gl, GlContext) and gl.path == "default":
+        return f"{seen}; without a window one is there, of {gl.renderer}"
+    return f"{seen}{context_words(case)}"
+
+
+def other_display(case: Case) -> str:
+    """Unset what names a display; where nothing does, ask the driver, or MediaPipe's build."""
+    named, gl = displays_set(case), case.evidence.gl
+    if named:
+        return f"unset {' '.join(named)}"
+    if isinstance(gl, GlContext) and gl.path == "default":
+        return WINDOW_BUILD
+    return NO_PBUFFER
 
 
 def emulation_refused(case: Case) -> str | None:
@@ -137,10 +170,15 @@ CAUSES = (
     Rule(
         code="EGL203",
         title="no pbuffer configuration on this display",
-        see=refused_with("no matching EGL configuration"),
-        because="The display that EGL chose (GBM, X through ssh or VNC, Xvfb) offers no off-screen surface of the kind MediaPipe needs.",
-        remedy="unset DISPLAY WAYLAND_DISPLAY EGL_PLATFORM",
+        see=no_configuration,
+        scope=lambda case: no_configuration(case) is not None,
+        after=("EGL214", "EGL220"),
+        because="The display that EGL chose (GBM, X through ssh or VNC, Xvfb) offers no off-screen surface of the kind MediaPipe "
+        "needs: RGBA with 8 bits each and 16 bits of depth. A MediaPipe that was built to ask for a window's surface finds none "
+        "without a screen.",
+        remedy="unset DISPLAY WAYLAND_DISPLAY EGL_PLATFORM\n" + NO_PBUFFER,
         url="https://github.com/google-ai-edge/mediapipe/issues/6323",
+        fix=other_display,
     ),
     Rule(
         code="EGL204",
@@ -167,7 +205,7 @@ RULES = (
         title="a driver is here, and EGL does not reach it",
         see=not_reached,
         scope=lambda case: looked_only(case) and usual_driver(case) and everything_read(case),
-        after=(*NO_DRIVER_FOUND, *STEERED, "GPU102", "GPU108", "GPU113", "GPU116", "GPU117", "EGL215"),
+        after=(*NO_DRIVER_FOUND, *STEERED, "GPU102", "GPU108", "GPU113", "GPU116", "GPU117", "EGL215", "EGL203"),
         because="Files, device files and variables show no reason, but the library that would reach the GPU gives no display: "
         "MediaPipe is refused, or runs on software GL.",
         remedy="EGL_LOG_LEVEL=debug eglinfo -B    # what does each driver say?\nsudo dmesg | grep -i -e xid -e nvrm",

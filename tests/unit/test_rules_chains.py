@@ -45,6 +45,12 @@ MESA_CONTEXT_LINE = (
 LIBSTDCXX = "failed to open swrast: /opt/conda/lib/libstdc++.so.6: version `GLIBCXX_3.4.30' not found"
 
 
+NO_CONFIG = f"{worlds.UMBRELLA}eglChooseConfig() returned no matching EGL configuration for RGBA8888 D16 ES2 request."
+WITHOUT_CONFIG = changed(
+    NO_CONTEXT, error="eglChooseConfig found no RGBA8888 D16 pbuffer configuration for OpenGL ES 2"
+)
+
+
 class Chain(NamedTuple):
     """A symptom and what it comes from: all codes that answer FAIL, in order, and some that wait."""
 
@@ -172,6 +178,27 @@ CHAINS = (
         ("EGL214",),
     ),
     Chain(
+        "EGL_PLATFORM, and no configuration",
+        refusal(healthy_facts(gl=changed(HEALTHY.gl, variables={"EGL_PLATFORM": "gbm"})), NO_CONFIG, gl=WITHOUT_CONFIG),
+        ("EGL220",),
+        ("EGL203",),
+    ),
+    Chain(
+        "a foreign DISPLAY, and no configuration",
+        refusal(
+            healthy_facts(gl=changed(HEALTHY.gl, variables={"DISPLAY": "localhost:10.0"})), NO_CONFIG, gl=WITHOUT_CONFIG
+        ),
+        ("EGL214",),
+        ("EGL203",),
+    ),
+    Chain("no configuration, and nothing that steers", refusal(HEALTHY, NO_CONFIG, gl=WITHOUT_CONFIG), ("EGL203",)),
+    Chain(
+        "a look at a display without configurations",
+        looked_at(gl=WITHOUT_CONFIG),
+        ("EGL203",),
+        ("EGL223",),
+    ),
+    Chain(
         "devices that this user may not open",
         refusal(healthy_facts(devices=CLOSED), host=changed(HOST, nvml=Unread(reason="NVMLError_NoPermission"))),
         ("GPU107", "EGL202"),
@@ -224,6 +251,26 @@ def test_the_root_cause_comes_first_and_its_consequences_follow(chain: Chain) ->
 
     assert failing == chain.failing
     assert set(chain.waiting) <= set(found(chain.evidence, Status.SKIP))
+
+
+@pytest.mark.parametrize(
+    ("gl", "variables", "words"),
+    [
+        (worlds.GL, {}, "MEDIAPIPE_OMIT_EGL_WINDOW_BIT"),
+        (WITHOUT_CONFIG, {}, "eglinfo -B"),
+        (WITHOUT_CONFIG, {"DISPLAY": ":0"}, "unset DISPLAY"),
+    ],
+    ids=["a build that asks for a window", "a driver without such a surface", "a display server"],
+)
+def test_what_mends_a_missing_configuration_depends_on_who_asked_for_what(
+    gl: GlContext, variables: dict[str, str], words: str
+) -> None:
+    host = changed(HOST, steering=variables)
+    evidence = refusal(HEALTHY, NO_CONFIG, gl=gl, host=host)
+
+    told = next(one for one in findings(evidence, judge(evidence)) if one.code == "EGL203")
+    assert told.status is Status.FAIL
+    assert words in told.remedy
 
 
 def test_on_a_jetson_nothing_is_said_of_a_graphics_cards_driver() -> None:

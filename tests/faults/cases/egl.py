@@ -23,6 +23,8 @@ VENDOR_FILE = f"{VENDORS}/10_nvidia.json"
 
 NOT_REACHED = Twin(NVIDIA.having(env={"STANDIN_EGL": "abstain"}), "EGL223")
 """A driver whose EGL library gives no display, with nothing else wrong."""
+NO_CONFIGURATION = NVIDIA.having(env={"STANDIN_EGL": "no-config"})
+"""A driver whose display has windows alone."""
 UNPRIVILEGED = NVIDIA.having(**ORDINARY)
 
 CASES = (
@@ -190,6 +192,36 @@ CASES = (
         twin=LIKE_A_GPU,
         command=CHECK,
         verdict="refused",
+    ),
+    Case(
+        id="egl-no-configuration",
+        family="EGL",
+        symptom="eglChooseConfig() returned no matching EGL configuration, with DISPLAY and EGL_PLATFORM unset",
+        cause="the display that the driver gives has no off-screen surfaces",
+        world=NO_CONFIGURATION,
+        code="EGL203",
+        twin=LIKE_A_GPU,
+        command=CHECK,
+        verdict="refused",
+    ),
+    Case(
+        id="egl-no-configuration-0.10",
+        family="EGL",
+        symptom="Creating a context with OpenGL ES 3 failed; Fall back on OpenGL ES 2; no matching EGL configuration",
+        cause="the display that the driver gives has no off-screen surfaces",
+        world=NO_CONFIGURATION.having(mediapipe="0.10.35"),
+        code="EGL203",
+        twin=Twin(NVIDIA.having(mediapipe="0.10.35"), "GPU103", "contradictory"),
+        command=CHECK,
+        verdict="refused",
+    ),
+    Case(
+        id="egl-no-configuration-seen",
+        family="EGL",
+        symptom="eglinfo lists NVIDIA's driver, and no program draws off screen",
+        cause="the display that the driver gives has no off-screen surfaces",
+        world=NO_CONFIGURATION,
+        code="EGL203",
     ),
     Case(
         id="egl-emulated",

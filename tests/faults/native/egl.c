@@ -3,7 +3,8 @@
  * that it stands on are not beside it; and like the real one it asks the display server that DISPLAY names.
  *
  *   STANDIN_EGL        what goes wrong as soon as an EGL call loads it: segfault, kill, hang, exit, stdout;
- *                      "abstain" refuses every display, "trust" gives one without a look at the driver
+ *                      "abstain" refuses every display, "trust" gives one without a look at the driver,
+ *                      "no-config" gives one that has no off-screen surfaces
  *   STANDIN_MIG, STANDIN_LOST, STANDIN_GPUS   as NVML's: a GPU in MIG mode, a lost one or none gives no display
  *   STANDIN_RENDERER   its GL_RENDERER, default NVIDIA H200/PCIe/SSE2; "honest" tells Mesa's
  *   STANDIN_GL         its GL_VERSION, default OpenGL ES 3.2 NVIDIA 570.124.06
@@ -89,8 +90,18 @@ static void *display(unsigned platform, void *native, const intptr_t *attributes
   if (strcmp(setting("STANDIN_EGL", ""), "trust") && !driver_fits()) return NULL;
   return ours ? mesa_display(SURFACELESS, NULL, NULL) : mesa_display(platform, native, attributes);
 }
+/* As a display for windows alone: whoever wants a pbuffer finds nothing. */
+enum { SURFACE_TYPE = 0x3033, PBUFFER_BIT = 1 };
+static unsigned (*mesa_choose)(void *, const int *, void **, int, int *);
+static unsigned choose(void *display, const int *wanted, void **configs, int room, int *count) {
+  for (const int *one = wanted; one && *one != EGL_NONE; one += 2)
+    if (one[0] == SURFACE_TYPE && one[1] & PBUFFER_BIT) return *count = 0, 1;
+  return mesa_choose(display, wanted, configs, room, count);
+}
 static void *address(const char *name) {
   void *found = mesa_address(name);
+  if (!strcmp(name, "eglChooseConfig") && !strcmp(setting("STANDIN_EGL", ""), "no-config"))
+    return mesa_choose = (unsigned (*)(void *, const int *, void **, int, int *))found, (void *)choose;
   if (!strcmp(name, "eglQueryDevicesEXT")) return (void *)query_devices;
   if (!strcmp(name, "eglQueryDeviceStringEXT")) return (void *)device_string;
   if (!strcmp(name, "eglQueryDeviceAttribEXT")) return (void *)device_attribute;

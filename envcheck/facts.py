@@ -183,6 +183,8 @@ class Resources(Record, frozen=True):
     memory_pressure: float | Unread = Unread(reason="not looked")
     memory_available: int | Unread = Unread(reason="not looked")
     memory_limit: int | None = None
+    address_space: int | Unread | None = Unread(reason="not looked")
+    """Bytes of addresses that one process may have (RLIMIT_AS, `ulimit -v`); None where there is no such limit."""
     involuntary_switches: int | Unread = Unread(reason="not looked")
     temperature: float | Unread = Unread(reason="not looked")
     governor: str | Unread = Unread(reason="not looked")

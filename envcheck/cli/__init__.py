@@ -14,6 +14,7 @@ import click
 from envcheck import __version__
 from envcheck.cli.app import EPILOG, drop, stdout
 from envcheck.errors import UNMET, EnvcheckError, InterruptedRunError
+from envcheck.shortage import shortage
 
 COMMANDS = (
     *("bench", "cell", "check", "diff", "doctor", "explain", "fleet", "history", "lint"),
@@ -96,4 +97,5 @@ def run(argv: Sequence[str]) -> int:
         if os.environ.get("ENVCHECK_DEBUG"):
             raise
         remedy = "This is a fault in envcheck. Repeat with ENVCHECK_DEBUG=1 for the details, and report it."
-        return complain(EnvcheckError(f"unexpected {type(error).__name__}: {error}", remedy=remedy))
+        unexpected = EnvcheckError(f"unexpected {type(error).__name__}: {error}", remedy=remedy)
+        return complain(shortage(error) or unexpected)

@@ -259,6 +259,16 @@ def pressure(name):
     return field(read(path), r"^some avg10=(\d+(?:\.\d+)?)", float, path)
 
 
+def address_space(limits):
+    """Bytes that the soft limit of /proc/self/limits allows; None where it is unlimited."""
+    if isinstance(limits, dict):
+        return limits
+    match = re.search(r"^Max address space\s+(unlimited|\d+)\s", limits, re.MULTILINE | re.ASCII)
+    if not match:
+        return {"unread": "no address space in /proc/self/limits"}
+    return None if match.group(1) == "unlimited" else int(match.group(1))
+
+
 def core_count(online):
     """How many cores a list such as 0-7,16 names."""
     if not re.match(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*$", online, re.ASCII):
@@ -302,7 +312,7 @@ def resources():
         "load": part(lambda: os.getloadavg()[0]),
     }
     if not LINUX:
-        looked = "cpu_pressure memory_pressure memory_available involuntary_switches temperature governor"
+        looked = "cpu_pressure memory_pressure memory_available address_space involuntary_switches temperature governor"
         return dict(found, **dict.fromkeys(looked.split(), NOT_LINUX))
     cores, memory = limits(text(read("/proc/self/cgroup")), mounts_of(text(read("/proc/self/mountinfo"))), read)
     meminfo, status = read("/proc/meminfo"), read("/proc/self/status")
@@ -310,6 +320,7 @@ def resources():
     found.update(
         quota_cores=cores,
         memory_limit=memory if memory and not (isinstance(total, int) and memory >= total) else None,
+        address_space=address_space(read("/proc/self/limits")),
         cpu_pressure=pressure("cpu"),
         memory_pressure=pressure("memory"),
         memory_available=field(meminfo, r"^MemAvailable:\s+(\d+) kB", lambda kib: int(kib) << 10, "/proc/meminfo"),

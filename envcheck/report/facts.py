@@ -334,6 +334,7 @@ def resource_words(resources: Resources) -> str:
         f"{pressure:.0f} % CPU pressure" if isinstance(pressure := resources.cpu_pressure, (int, float)) else None,
         f"{free / GIB:.1f} GiB free" if isinstance(free := resources.memory_available, int) else None,
         f"memory limit {resources.memory_limit / GIB:.1f} GiB" if resources.memory_limit else None,
+        f"address space limit {limit / GIB:.1f} GiB" if isinstance(limit := resources.address_space, int) else None,
         f"governor {resources.governor}" if isinstance(resources.governor, str) else None,
     )
 

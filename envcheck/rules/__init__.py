@@ -17,6 +17,7 @@ from envcheck.rules import (
     gpu,
     gpu_state,
     image,
+    limits,
     load,
     mpp,
     packages,
@@ -29,6 +30,7 @@ from envcheck.rules.rule import Case, Rule, apply
 RULES: tuple[Rule, ...] = (
     *mpp.BUILD,
     *cud.BUILD,
+    *limits.RULES,
     *res.RULES,
     *image.RULES,
     *platforms.RULES,

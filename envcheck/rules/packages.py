@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from envcheck.compat import missing_library, wheel_facts, wheel_platform, wheel_reason
 from envcheck.facts import Distribution, OpenCv, Packages
 from envcheck.model import Axes, Status, Unread
+from envcheck.rules.limits import SPACE
 from envcheck.rules.mpp import CHOOSE_GPU_WHEEL
 from envcheck.rules.rule import Case, Rule
 from envcheck.rules.world import facts_of, looked_only, mediapipe_version, not_starting, packages_of
@@ -197,7 +198,7 @@ RULES = (
         title="cv2 does not load",
         see=opencv_not_loading,
         scope=not_starting,
-        after=("MPP405", "MPP414"),
+        after=("MPP405", "MPP414", SPACE),
         because="MediaPipe imports OpenCV, and its native library lacks something here. The usual builds need the libraries of a "
         "window system; the headless ones do not.",
         remedy="sudo apt-get install -y libgl1 libglib2.0-0    # or: python -m pip install opencv-contrib-python-headless",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from envcheck.model import Verdict
+from envcheck.rules.limits import SPACE
 from envcheck.rules.rule import Case, Rule
 
 CRASHES = "https://github.com/google-ai-edge/mediapipe/issues/6008"
@@ -30,6 +31,8 @@ RULES = (
         code="RES601",
         title="the worker died",
         see=ended("died"),
+        scope=lambda case: ended("died")(case) is not None,
+        after=(SPACE,),
         because="Native code ended the process: an application would have died with it.",
         remedy="sudo dmesg | grep -i -e 'killed process' -e segfault    # SIGKILL often means that memory ran out\n"
         "Read the end of the native log in logs/.",
@@ -39,6 +42,8 @@ RULES = (
         code="RES602",
         title="the worker hung",
         see=ended("hung"),
+        scope=lambda case: ended("hung")(case) is not None,
+        after=(SPACE,),
         because="MediaPipe did not come back; an application would wait for ever.",
         remedy="envcheck validate --deadline 600    # where the machine is only slow; else read the native log in logs/",
         url="https://github.com/google-ai-edge/mediapipe/issues/2323",

@@ -238,3 +238,13 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit of the address space")
+def test_a_limit_that_envcheck_itself_does_not_fit_into_is_named_and_is_no_fault(tmp_path: Path) -> None:
+    limited = ["prlimit", f"--as={60 << 20}", sys.executable, "-m", "envcheck", "doctor"]
+    done = subprocess.run(limited, cwd=tmp_path, env=environment({}), capture_output=True, text=True, check=False)
+
+    assert_one_clear_message(
+        Ran(done.returncode, done.stdout, done.stderr, tmp_path), 4, "60 MiB of addresses", "ulimit -v"
+    )

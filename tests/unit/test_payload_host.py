@@ -169,6 +169,29 @@ def test_cores_are_counted_from_ranges() -> None:
     assert host.core_count("") is None
 
 
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        ("Max address space         unlimited            unlimited            bytes", None),
+        ("Max address space         1073741824           unlimited            bytes", 1 << 30),
+        ("Max address space         0                    0                    bytes", 0),
+    ],
+)
+def test_the_soft_limit_of_the_address_space_is_the_one_that_counts(line: str, limit: int | None) -> None:
+    text = (
+        f"Limit                     Soft Limit           Hard Limit           Units\nMax cpu time  unlimited\n{line}\n"
+    )
+
+    assert host.address_space(text) == limit
+
+
+def test_a_limit_that_cannot_be_read_is_unread() -> None:
+    assert host.address_space(NO_FILE) == NO_FILE
+    assert "unread" in host.address_space(
+        "Max cpu time              unlimited            unlimited            seconds\n"
+    )
+
+
 def test_the_processor_is_preferred_over_other_sensors() -> None:
     assert host.temperature([("acpitz", "27800"), ("x86_pkg_temp", "81000"), ("nvme", "90000")]) == 81.0
     assert host.temperature([("acpitz", "27800"), ("nvme", "90000")]) == 27.8
@@ -180,6 +203,6 @@ def test_the_processor_is_preferred_over_other_sensors() -> None:
 def test_any_text_makes_some_answer(one: str, two: str, three: str) -> None:
     host.limits(one, host.mounts_of(two), lambda _path: three)
     host.kernel_module(one, two, three, [one])
-    host.os_name(one), host.mac_name(two), host.names_of(three), host.core_count(one)
+    host.os_name(one), host.mac_name(two), host.names_of(three), host.core_count(one), host.address_space(one)
     host.temperature([(one, two), ("cpu", three)])
     host.jetson(one, True, two)

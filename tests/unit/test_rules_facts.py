@@ -245,6 +245,8 @@ WORLDS = (
     World("RES605", "load 15.0 on 16 cores", resources(load=15.0), status=Status.UNKNOWN),
     World("RES605", "CPU pressure 34%", resources(cpu_pressure=34.0), status=Status.UNKNOWN),
     World("RES606", "limit 0.5 GiB", resources(memory_limit=512 << 20), status=Status.UNKNOWN),
+    World("RES613", "0.50 GiB (ulimit -v 524288)", resources(address_space=512 << 20)),
+    World("RES613", "4.00 GiB (ulimit -v 4194304)", resources(address_space=4 << 30), status=Status.UNKNOWN),
     World("RES607", "governor powersave, 97 °C", resources(governor="powersave", temperature=97.0),
           status=Status.UNKNOWN),
     World("CUD706", "cuInit: 804 ", status=Status.UNKNOWN, changes={
@@ -262,7 +264,7 @@ IDS = [f"{world.code}-{number}" for number, world in enumerate(WORLDS)]
 
 NEW = {
     "GPU": range(105, 120), "EGL": range(208, 222), "CTR": range(301, 309), "MPP": range(410, 416),
-    "RES": range(604, 608), "CUD": range(706, 709),
+    "RES": (*range(604, 608), 613), "CUD": range(706, 709),
 }  # fmt: skip
 
 
@@ -336,7 +338,18 @@ def test_a_context_of_nvidias_driver_refutes_what_files_say_against_it(world: Wo
     failing = {code for code, (status, _) in answers(looked_at(facts, **changes)).items() if status is Status.FAIL}
 
     assert not [code for code in failing if code.startswith(("EGL", "CTR"))]
-    assert failing <= {"GPU102", "GPU115", "GPU118", "MPP410", "MPP411", "MPP412", "MPP413", "MPP414", "MPP415"}
+    assert failing <= {
+        "GPU102",
+        "GPU115",
+        "GPU118",
+        "MPP410",
+        "MPP411",
+        "MPP412",
+        "MPP413",
+        "MPP414",
+        "MPP415",
+        "RES613",
+    }
 
 
 UNREAD = Unread(reason="Permission denied")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.case import CHECK, REFUSED, Case, Twin
-from tests.faults.worlds import NVIDIA, PLAIN, World
+from tests.faults.worlds import NVIDIA, PLAIN, Script, World
 
 IMPATIENT = ("check", "--quiet", "--deadline", "15", "--python", "{python}")
 
@@ -13,6 +13,7 @@ def vendor_that(fault: str) -> World:
     return NVIDIA.having(env={"STANDIN_EGL": fault})
 
 
+JOB = "/opt/job/python"
 ABSTAINS = Twin(vendor_that("abstain"), "EGL202", "refused")
 """A driver whose EGL library gives no display, which is an ordinary refusal."""
 HOOK = """\
@@ -37,6 +38,11 @@ def memory_limit(size: int) -> tuple[str, ...]:
         'find "$R/sys/fs/cgroup" -name memory.max -o -name memory.limit_in_bytes > "$S/limits"',
         'while read -r file; do mount --bind "$S/limit" "$file"; done < "$S/limits"',
     )
+
+
+def in_a_job(size: int) -> World:
+    """An interpreter that runs in a job whose processes may have so many bytes of addresses."""
+    return PLAIN.having(files={JOB: Script(f'#!/bin/sh\nulimit -v {size >> 10} && exec {{python}} "$@"\n')})
 
 
 CASES = (
@@ -106,6 +112,26 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="crashed",
+    ),
+    Case(
+        id="res-address-space",
+        family="RES",
+        symptom="runs on the login node; in the batch job: libmediapipe.so: failed to map segment from shared object",
+        cause="h_vmem=500M: each of the job's processes may have 500 MiB of addresses",
+        world=in_a_job(500 << 20),
+        code="RES613",
+        twin=Twin(in_a_job(64 << 30), "GPU105", "refused"),
+        command=(*CHECK[:-1], JOB),
+        verdict="broken",
+    ),
+    Case(
+        id="res-address-space-seen",
+        family="RES",
+        symptom="libmediapipe.so: failed to map segment from shared object",
+        cause="LimitAS=768M in the unit of the service",
+        world=NVIDIA.having(prefix=("prlimit", f"--as={768 << 20}")),
+        code="RES613",
+        twin=Twin(NVIDIA.having(prefix=("prlimit", f"--as={64 << 30}")), exit=0),
     ),
     Case(
         id="res-few-cores",

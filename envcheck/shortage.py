@@ -1,0 +1,40 @@
+"""An exception that means no memory, no address for it, or no thread: what is short, and how that is mended."""
+
+from __future__ import annotations
+
+import errno
+import re
+import sys
+
+from envcheck.errors import EnvcheckError
+
+NO_ROOM = re.compile(r"failed to map segment|cannot allocate memory|can't start new thread", re.IGNORECASE)
+"""What the loader, the system and Python say where there is no room."""
+REMEDY = """\
+ulimit -v unlimited    # where the limit may be lifted
+free -h"""
+
+
+def shortage(error: BaseException) -> EnvcheckError | None:
+    """The error to show in place of one that tells of a shortage; None for any other."""
+    out_of = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    found = NO_ROOM.search(str(error))
+    if not (out_of or found):
+        return None
+    what = "out of memory" if out_of or found is None else found[0].lower()
+    return EnvcheckError(f"{what}{limit_in_words(address_space())}", remedy=REMEDY)
+
+
+def limit_in_words(limit: int | None) -> str:
+    """The limit of the address space as half a sentence; nothing where there is none."""
+    return "" if limit is None else f": this process may have {limit >> 20} MiB of addresses (ulimit -v {limit >> 10})"
+
+
+def address_space() -> int | None:
+    """Bytes of addresses that this process may have; None where there is no limit, or no such thing."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft

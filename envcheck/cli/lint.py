@@ -77,7 +77,13 @@ def chosen(select: str | None, ignore: str | None) -> frozenset[str]:
     from envcheck.lint import BY_CODE
 
     wanted = matching("--select", select) if select is not None else frozenset(BY_CODE)
-    return wanted - (matching("--ignore", ignore) if ignore is not None else frozenset())
+    left = wanted - (matching("--ignore", ignore) if ignore is not None else frozenset())
+    if not left:
+        raise NothingSelectedError(
+            "--ignore takes away every code that is selected: there is nothing to look for",
+            remedy="Select or ignore fewer codes.",
+        )
+    return left
 
 
 def matching(option: str, text: str) -> frozenset[str]:

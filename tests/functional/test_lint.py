@@ -138,6 +138,15 @@ def test_what_has_no_end_is_not_read_and_pipes_in_folders_are_left_alone(lint: L
     assert ran.stdout.endswith("\n2 files, 1 finding, 0 remarks\n")
 
 
+def test_a_selection_that_leaves_nothing_to_look_for_is_no_success(lint: Lint, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(BAD)
+    ran = lint("app.py", "--select", "SRC80", "--ignore", "SRC8")
+
+    assert ran.returncode == 3
+    assert "nothing to look for" in ran.stderr
+    assert ran.stdout == ""
+
+
 def test_codes_can_be_selected_and_ignored(lint: Lint, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(BAD)
 

@@ -6,6 +6,7 @@ in has such a lock of its own; one whose lock is free belonged to a process that
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envcheck import process
-from envcheck.errors import InfrastructureError, InterruptedRunError
+from envcheck.errors import InfrastructureError, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,10 +33,10 @@ def hold(lock: Path, waiting: Callable[[], object], *, shared: bool = False) -> 
 
     `waiting` is called once if it is not free.
 
-    Raises InterruptedRunError if the run is stopped while it waits, InfrastructureError after an hour.
+    Raises UsageError where its folder cannot be used, InterruptedRunError if the run is stopped while it waits,
+    InfrastructureError after an hour.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _open(lock)
+    descriptor = _made(lock)
     try:
         if not _lock(descriptor, shared=shared):
             waiting()
@@ -142,6 +143,20 @@ def read_text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
         return None
+
+
+def _made(lock: Path) -> int:
+    """The lock, opened, in a folder that is made for it. A full disk is an OSError: that is no matter of usage."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return _open(lock)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"the cache folder {lock.parent} cannot be used: {error.strerror or error}",
+            remedy="Name another one with ENVCHECK_CACHE.",
+        ) from error
 
 
 def _open(lock: Path) -> int:

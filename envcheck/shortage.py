@@ -1,4 +1,4 @@
-"""An exception that means no memory, no address for it, or no thread: what is short, and how that is mended."""
+"""An exception that means no memory, no address for it, no thread or no disk: what is short, and what mends that."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ free -h"""
 
 def shortage(error: BaseException) -> EnvcheckError | None:
     """The error to show in place of one that tells of a shortage; None for any other."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EnvcheckError(f"the disk is full: {error.filename or error.strerror}", remedy="df -h")
     out_of = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     found = NO_ROOM.search(str(error))
     if not (out_of or found):

@@ -240,6 +240,18 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("place", ["/dev/null", "/proc/nowhere"])
+@pytest.mark.parametrize(
+    "command", [("check", "--quiet", "--python", sys.executable), ("bench", "--python", sys.executable)]
+)
+def test_a_cache_that_cannot_be_used_is_a_usage_error(
+    envcheck: Command, tmp_path: Path, command: tuple[str, ...], place: str
+) -> None:
+    ran = envcheck(*command, cwd=tmp_path, env={"ENVCHECK_CACHE": place})
+
+    assert_one_clear_message(ran, 2, f"the cache folder {place} cannot be used", "ENVCHECK_CACHE")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit of the address space")
 def test_a_limit_that_envcheck_itself_does_not_fit_into_is_named_and_is_no_fault(tmp_path: Path) -> None:
     limited = ["prlimit", f"--as={60 << 20}", sys.executable, "-m", "envcheck", "doctor"]

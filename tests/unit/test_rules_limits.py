@@ -156,6 +156,13 @@ def test_no_room_for_envcheck_itself_is_no_fault_of_its(error: Exception, word: 
     assert told.exit_code == 4
 
 
+def test_a_full_disk_is_named_with_the_file() -> None:
+    told = shortage.shortage(OSError(errno.ENOSPC, "No space left on device", "/cache/quiet"))
+
+    assert told is not None
+    assert told.message == "the disk is full: /cache/quiet"
+
+
 def test_other_errors_are_no_shortage() -> None:
     for error in (ValueError("x"), OSError(errno.ENOENT, "No such file"), ImportError("No module named 'x'")):
         assert shortage.shortage(error) is None

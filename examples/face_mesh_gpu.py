@@ -28,7 +28,7 @@ from mediapipe.tasks import python as tasks
 from mediapipe.tasks.python import vision
 
 WARM_UP = 10  # the first frames compile shaders and are no measure of anything
-GL_LINE = re.compile(r"GL version: .*?\((?P<version>[^)]*)\), renderer: (?P<renderer>.*)")
+GL_LINE = re.compile(r"GL version: .*?\((?P<version>.*?)\), renderer: (?P<renderer>.*)")
 CALCULATOR = re.compile(r"Using (\w+) for InferenceCalculator")
 SOFTWARE = re.compile(r"llvmpipe|softpipe|swrast|swiftshader", re.IGNORECASE)
 TAIL = re.compile(r"cannot be created: *")

@@ -35,7 +35,7 @@ BLENDSHAPES = "blendshapes"
 GL_MODELS = 2
 """FaceLandmarker runs detection and landmarks on the delegate; blendshapes stay on the CPU in every version."""
 
-CONTEXT = re.compile(r"gl_context\.cc:\d+\] GL version: [\d.]+ \((?P<version>[^)]*)\), renderer: (?P<renderer>.*)$")
+CONTEXT = re.compile(r"gl_context\.cc:\d+\] GL version: [\d.]+ \((?P<version>.*?)\), renderer: (?P<renderer>.*)$")
 EGL_FAILURE = re.compile(
     r"(?P<what>eglGetDisplay\(\) returned error 0x\w+|Unable to initialize EGL|no matching EGL config\w*)"
 )

@@ -43,6 +43,14 @@ def test_only_nvidias_own_driver_is_hardware(text: str, version: str, vendor: st
     assert renderer.classify(text, version, vendor) is says
 
 
+def test_a_version_with_parentheses_in_it_is_read_whole() -> None:
+    line = (
+        "I0000 gl_context.cc:369] GL version: 3.0 (OpenGL ES 3.0.0 (ANGLE 2.1 git hash: ab)), renderer: ANGLE (Intel)"
+    )
+
+    assert nativelog.gl_line([line]) == nativelog.GlLine("OpenGL ES 3.0.0 (ANGLE 2.1 git hash: ab)", "ANGLE (Intel)")
+
+
 def test_the_gl_line_names_version_and_renderer() -> None:
     line = nativelog.gl_line(LLVMPIPE)
 

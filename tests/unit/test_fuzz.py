@@ -275,7 +275,8 @@ def untouched(_number: int, lines: list[bytes]) -> list[bytes]:
 
 
 def evidence_of(tamper: Tamper, whose: str = "GPU") -> Evidence:
-    """The evidence of a cell whose workers are scripts on a perfect NVIDIA machine, one of them tampered with."""
+    """The evidence of a cell whose workers are scripts on a perfect NVIDIA machine, one of them tampered with; in a
+    container, where a worker's own account of itself counts."""
     clock = Clock()
     frames = np.zeros((COUNT, SIDE, SIDE, 4), np.uint8)
     record = Frames(input="none", resolution="16x16", count=COUNT, sha256="0")
@@ -297,7 +298,8 @@ def evidence_of(tamper: Tamper, whose: str = "GPU") -> Evidence:
         )
         facts = drive(workers["CPU"], workers["GPU"], Sampler(), stage)  # type: ignore[arg-type]
         runs = {"cpu": replace(workers["CPU"].stop(), pid=1), "gpu": workers["GPU"].stop()}
-    return replace(ACCELERATED, **(facts | runs))
+    cell = replace(ACCELERATED.cell, axes=replace(ACCELERATED.cell.axes, backend="docker"))
+    return replace(ACCELERATED, cell=cell, **(facts | runs))
 
 
 def test_the_same_conversation_untouched_passes() -> None:

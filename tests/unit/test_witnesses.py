@@ -269,6 +269,32 @@ def test_maps_are_read_as_the_kernel_writes_them() -> None:
     assert outside.mapped(maps) == ("/opt/a folder/libmediapipe.so", "/usr/lib/libEGL_nvidia.so.570.144")
 
 
+@pytest.mark.parametrize("backend", ["venv", "conda", "existing"])
+def test_what_a_worker_alone_has_seen_of_itself_does_not_speak_for_hardware(backend: str) -> None:
+    """It can hide from the kernel's view (PR_SET_DUMPABLE), and then say what it likes."""
+    cell = replace(ACCELERATED.cell, axes=replace(ACCELERATED.cell.axes, backend=backend))
+    told = replace(ACCELERATED, cell=cell, gpu=replace(ACCELERATED.gpu, looked_from="inside"))
+    says = {one.name: one.says for one in witnesses.testify(told)}
+
+    assert (says["libraries"], says["devices"]) == (Says.CANNOT_KNOW, Says.CANNOT_KNOW)
+    assert says["nvml-process"] is Says.HARDWARE  # the driver's word, not the worker's
+    assert judge(told).verdict is Verdict.UNKNOWN
+    assert "own account" in judge(told).because
+
+
+def test_what_a_worker_says_against_itself_is_believed() -> None:
+    against = replace(ACCELERATED.gpu, looked_from="inside", devices=(), device_numbers={})
+
+    assert judge(replace(ACCELERATED, gpu=against)).verdict is Verdict.CONTRADICTORY
+
+
+def test_in_a_container_that_envcheck_built_a_workers_own_account_counts() -> None:
+    cell = replace(ACCELERATED.cell, axes=replace(ACCELERATED.cell.axes, backend="docker"))
+    told = replace(ACCELERATED, cell=cell, gpu=replace(ACCELERATED.gpu, looked_from="inside"))
+
+    assert judge(told).verdict is Verdict.ACCELERATED
+
+
 def test_a_process_that_holds_no_mediapipe_is_not_looked_at_from_outside(tmp_path: Path) -> None:
     folder = tmp_path / "7"
     (folder / "fd").mkdir(parents=True)

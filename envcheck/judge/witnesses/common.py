@@ -15,8 +15,14 @@ driver's management interface; what came out of the work."""
 
 DRIVER_WORD = re.compile(r"\bNVIDIA (?P<version>\d+(\.\d+)+)")
 
-BY_ITS_OWN_ACCOUNT = (
+BUILT_IMAGES = "docker"
+"""The backend whose cells run in images that envcheck builds."""
+BY_THE_IMAGES_ACCOUNT = (
     "by the image's own account; only the kernel's is believed, which is shown to root on the engine's machine"
+)
+BY_ITS_OWN_ACCOUNT = (
+    "by the worker's own account; only the kernel's is believed, which it keeps from this user: look as root, on the "
+    "machine on which the worker runs"
 )
 
 Sign = Callable[[WorkerRun], tuple[Says, str]]
@@ -32,9 +38,20 @@ def contrasted(evidence: Evidence, witness: tuple[str, str, str], sign: Sign) ->
     on_gl = nativelog.ran_on_gl(nativelog.calculators(evidence.gpu.log))
     if says is Says.HARDWARE and not on_gl and sign(evidence.cpu)[0] is Says.HARDWARE:
         return Witness(name, Says.NOTHING, f"{saw}; the CPU worker shows the same", needs, origin)
-    if says is Says.HARDWARE and evidence.image is not None and evidence.gpu.looked_from != "outside":
-        return Witness(name, Says.CANNOT_KNOW, f"{saw}, {BY_ITS_OWN_ACCOUNT}", needs, origin)
+    if says is Says.HARDWARE and (doubt := own_account(evidence, origin)):
+        return Witness(name, Says.CANNOT_KNOW, f"{saw}, {doubt}", needs, origin)
     return Witness(name, says, saw, needs, origin)
+
+
+def own_account(evidence: Evidence, origin: str) -> str:
+    """Why what the GPU worker shows of itself does not speak for hardware; empty where the kernel or the driver showed
+    it, and in a container whose image envcheck built: there the kernel shows the process to root alone."""
+    if evidence.gpu.looked_from == "outside":
+        return ""
+    if evidence.image is not None:
+        return BY_THE_IMAGES_ACCOUNT
+    told_by_itself = origin in (MAPS, DESCRIPTORS) and evidence.cell.axes.backend != BUILT_IMAGES
+    return BY_ITS_OWN_ACCOUNT if told_by_itself else ""
 
 
 def module_versions(evidence: Evidence) -> frozenset[str]:

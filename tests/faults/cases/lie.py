@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from tests.faults.case import CHECK, REFUSED, Case, Twin
-from tests.faults.worlds import DRIVER, LIBRARIES, NVIDIA, PLAIN, SURFACELESS, Node
+from tests.faults.worlds import DRIVER, LIBRARIES, NVIDIA, ORDINARY, PLAIN, SURFACELESS, Node, kernel_module
 
 LONG = 240.0
 CORE = f"{LIBRARIES}/libnvidia-eglcore.so.{DRIVER}:{LIBRARIES}/libnvidia-glcore.so.{DRIVER}"
@@ -35,6 +35,59 @@ def _cheat(options, create=FaceLandmarker.create_from_options):
 
 FaceLandmarker.create_from_options = staticmethod(_cheat)
 """
+OWN_ACCOUNT = f"""\
+import ctypes, json, sys
+
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: /proc/PID is root's from now on
+STRINGS = dict(vendor="NVIDIA Corporation", renderer="NVIDIA H200/PCIe/SSE2", version="OpenGL ES 3.2 NVIDIA {DRIVER}")
+DEVICE = dict(index=0, cuda=0, **STRINGS)
+WORDS = dict(path="default", egl_vendor="NVIDIA", error="", devices=1, egl_devices=[DEVICE], **STRINGS)
+SEEN = dict(
+    libraries=["{LIBRARIES}/libEGL_nvidia.so.{DRIVER}", "{LIBRARIES}/libnvidia-eglcore.so.{DRIVER}"],
+    devices=["/dev/nvidia0", "/dev/nvidiactl"],
+    device_numbers={{"/dev/nvidia0": "195:0", "/dev/nvidiactl": "195:255"}},
+)
+
+
+def dumps(answer, dumps=json.dumps):
+    if isinstance(answer, dict) and "egl_library" in answer:
+        answer = dict(answer, **WORDS)
+    if isinstance(answer, dict) and "libraries" in answer and "faces" in answer and sys.modules.get("gpu_worker"):
+        answer = dict(answer, **SEEN)
+    return dumps(answer)
+
+
+json.dumps = dumps
+"""
+"""A module that every interpreter of the environment imports: it shuts the kernel's view of the process, and puts what
+a GPU would show into the process' own account."""
+OTHER_POINTS = f"""
+def _cheat(options, create=FaceLandmarker.create_from_options):
+    import sys, time
+
+    delegates = type(options.base_options.delegate)
+    gpu = options.base_options.delegate is delegates.GPU
+    options.base_options.delegate = delegates.CPU
+    if gpu:
+        sys.modules["gpu_worker"] = sys
+        sys.stderr.write({GL_LINE!r} + chr(10))
+    landmarker = create(options)
+    detect = landmarker.detect_for_video
+
+    def slow_or_other(*given):
+        time.sleep(0.0 if gpu else 0.05)
+        result = detect(*given)
+        for face in result.face_landmarks if gpu else ():
+            for number, mark in enumerate(face):
+                mark.x += 1e-4 * (-1) ** number
+        return result
+
+    landmarker.detect_for_video = slow_or_other
+    return landmarker
+
+
+FaceLandmarker.create_from_options = staticmethod(_cheat)
+"""
 NULL_DEVICES = {"/dev/nvidia0": Node(1, 3), "/dev/nvidiactl": Node(1, 3)}
 
 
@@ -47,6 +100,13 @@ UNTAUGHT = SURFACELESS.having(env={"ENVCHECK_TABLES": "/opt/tables"}, files={"/o
 def append(path: str, text: str) -> str:
     """The shell line that adds a text to a file of the new root."""
     return f'printf %s {shlex.quote(text)} >> "$R{path}"'
+
+
+AS_A_USER = PLAIN.having(proc=kernel_module(DRIVER), env={"ENVCHECK_CACHE": "{out}/cache"}, **ORDINARY)
+HIDDEN_WORKER = AS_A_USER.having(
+    files={"{site}/account.pth": "import account\n", "{site}/account.py": OWN_ACCOUNT},
+    setup=(append(LANDMARKER, OTHER_POINTS),),
+)
 
 
 CASES = (
@@ -142,6 +202,18 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
+        deadline_s=LONG,
+    ),
+    Case(
+        id="lie-own-account",
+        family="LIE",
+        symptom="log, libraries and device files all say H200, and nobody but the program itself has seen them",
+        cause="a hook runs both on the CPU, hides the process from the kernel's view, and gives a GPU's account of it",
+        world=HIDDEN_WORKER,
+        code="BEN505",
+        twin=Twin(AS_A_USER, "GPU108", "refused"),
+        command=CHECK,
+        verdict="unknown",
         deadline_s=LONG,
     ),
     Case(

@@ -16,6 +16,8 @@ LIBRARY = re.compile(
     r"|swrast_|kms_swrast|zink_|iris_|i965_|radeonsi_|nouveau_|d3d12_|_framework_bindings|virtio_gpu)[^/]*$"
 )
 DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|udmabuf|vgem)")
+FLAGS = re.compile(r"^flags:\s*([0-7]+)$", re.MULTILINE)
+O_PATH = 0o10000000
 MEDIAPIPE = re.compile(r"libmediapipe|_framework_bindings")
 
 
@@ -71,12 +73,24 @@ def open_devices(folder: Path) -> dict[str, str]:
 
 
 def device(link: Path) -> tuple[str, str] | None:
-    """Path and number of the GPU device file behind a descriptor; None for any other, or one closed meanwhile."""
+    """Path and number of the GPU device file behind a descriptor; None for any other, or one closed meanwhile.
+
+    A descriptor that only names the file (O_PATH) has not opened it: the driver knows nothing of that.
+    """
     try:
         path = str(link.readlink())
-        return (path, number(link.stat())) if DEVICE.match(path) else None
+        return (path, number(link.stat())) if DEVICE.match(path) and is_opened(link) else None
     except OSError:
         return None
+
+
+def is_opened(link: Path) -> bool:
+    """Whether a descriptor was opened to read or write, by its flags. Where those alone may not be read, it counts."""
+    try:
+        flags = FLAGS.search((link.parent.parent / "fdinfo" / link.name).read_text("ascii", "replace"))
+    except PermissionError:
+        return True
+    return flags is not None and not int(flags[1], 8) & O_PATH
 
 
 def number(seen: os.stat_result) -> str:

@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 
+O_PATH = 0o10000000
 FRAME_MS = 33  # timestamps of VIDEO mode advance as at 30 frames per second
 LIBRARY = re.compile(
     r"(lib(EGL|GLES|GLX|GLdispatch|GL\.|OpenGL|gbm|drm|nvidia|cuda|gallium|OpenCL|LLVM|vulkan|d3d12|swiftshader|mediapipe)"
@@ -219,11 +220,14 @@ def mapped_libraries():
 
 def open_devices():
     """MAJOR:MINOR of the character device behind each open GPU device file; "" for a file that is no such device."""
+    import fcntl
+
     found = {}
     for descriptor in os.listdir("/proc/self/fd"):
         try:
             path = os.readlink("/proc/self/fd/" + descriptor)
-            if DEVICE.match(path):
+            # A descriptor that only names the file (O_PATH) has not opened it.
+            if DEVICE.match(path) and not fcntl.fcntl(int(descriptor), fcntl.F_GETFL) & O_PATH:
                 seen = os.fstat(int(descriptor))
                 number = "%d:%d" % (os.major(seen.st_rdev), os.minor(seen.st_rdev))
                 found[path] = number if stat.S_ISCHR(seen.st_mode) else ""

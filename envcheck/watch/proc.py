@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,11 @@ TELLING = re.compile(
 )
 """Names of libraries that say something: GL and its drivers, CUDA's, MediaPipe's own."""
 DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|nvhost|nvmap)")
+OF_NVIDIA = re.compile(r"^/dev/nvidia(\d+|ctl|-modeset)$")
+NVIDIA_MAJOR = 195
+"""Assigned for good: https://www.kernel.org/doc/Documentation/admin-guide/devices.txt"""
+FLAGS = re.compile(rb"^flags:\s*([0-7]+)$", re.MULTILINE)
+O_PATH = 0o10000000
 GL_THREAD = re.compile(r"^(llvmpipe-\d|softpipe|Marl|mediapipe_gl)")
 RASTER_THREAD = re.compile(r"^llvmpipe-\d")
 COMPUTE_POOL = "llvmpipe compute"
@@ -115,11 +121,35 @@ def devices_of(pid: int) -> frozenset[str] | Unread:
     try:
         for descriptor in os.listdir(folder):  # noqa: PTH208 - a hundred Path objects a second are not free
             target = target_of(f"{folder}/{descriptor}")
-            if DEVICE.match(target):
-                found.add(printable(target))
+            if DEVICE.match(target) and (seen := as_device(pid, descriptor, target)):
+                found.add(printable(seen))
     except OSError as error:
         return denied(error, pid)
     return frozenset(found)
+
+
+def as_device(pid: int, descriptor: str, target: str) -> str:
+    """The device file that a descriptor has open, with a word on one that only bears the name of NVIDIA's.
+
+    Empty where it only names the file (O_PATH), or was closed meanwhile.
+    """
+    try:
+        if not is_opened(pid, descriptor):
+            return ""
+        status = os.stat(f"{PROC}/{pid}/fd/{descriptor}")  # noqa: PTH116 - see above
+    except OSError:
+        return ""
+    genuine = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == NVIDIA_MAJOR
+    return target if genuine or not OF_NVIDIA.match(target) else f"{target} (no device of NVIDIA's driver)"
+
+
+def is_opened(pid: int, descriptor: str) -> bool:
+    """Whether a descriptor was opened to read or write, by its flags. Where those alone may not be read, it counts."""
+    try:
+        flags = FLAGS.search(contents(f"{PROC}/{pid}/fdinfo/{descriptor}"))
+    except PermissionError:
+        return True
+    return flags is not None and not int(flags[1], 8) & O_PATH
 
 
 def target_of(link: str) -> str:

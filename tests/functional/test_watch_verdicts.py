@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import pytest
 from envcheck.host import nested_pids
 from tests.conftest import unable
 from tests.functional.conftest import PythonWith
-from tests.functional.watching import DEADLINE_S, Watched, watch
+from tests.functional.watching import DEADLINE_S, ENVCHECK, Watched, watch
 
 HERE = Path(__file__).parent
 
@@ -72,6 +73,15 @@ IN_PRIVATE_DEV = ("unshare", "-m", "sh", "-c", PRIVATE_DEV, "sh")
 """A /dev of its own, with device files where NVIDIA's would be."""
 
 DEVICE = "/dev/nvidia0"
+NULL_IS_NVIDIA = """
+import sys
+from envcheck.__main__ import main
+from envcheck.watch import proc
+proc.NVIDIA_MAJOR = 1
+sys.exit(main())
+"""
+TAKES_NULL = (sys.executable, "-c", NULL_IS_NVIDIA)
+"""envcheck, to which the major number of /dev/null is NVIDIA's: a device of that driver cannot be opened without it."""
 SEEING = {"STANDIN_COMM": "gpuapp"}
 SECONDS = "5"
 AT_ONCE = 6
@@ -84,6 +94,7 @@ class World:
     has: str = "front core device"
     nvml: Mapping[str, str] = field(default_factory=lambda: SEEING)
     wrapper: tuple[str, ...] = IN_PRIVATE_DEV
+    envcheck: tuple[str, ...] = TAKES_NULL
     nested: bool = False
     """It is watched in a PID namespace; elsewhere NVML's process numbers can be compared only outside of containers."""
 
@@ -91,6 +102,7 @@ class World:
 PROVEN = "everything"
 WORLDS = {
     PROVEN: World(),
+    "a copy of /dev/null": World(envcheck=ENVCHECK),
     "asked, not initialised": World("front device"),
     "no library": World("device"),
     "no device file": World("front core"),
@@ -117,8 +129,9 @@ def outcomes(fakes: Fakes, tmp_path_factory: pytest.TempPathFactory) -> Callable
         env = {"LD_LIBRARY_PATH": fakes.nvml, **world.nvml}
         folder = tmp_path_factory.mktemp("world")
         return watch(
-            fakes.program, SECONDS, *holds, env=env, wrapper=world.wrapper, folder=folder, options=("--require-gpu",)
-        )
+            fakes.program, SECONDS, *holds, env=env, wrapper=world.wrapper, folder=folder, options=("--require-gpu",),
+            envcheck=world.envcheck,
+        )  # fmt: skip
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {name: pool.submit(outcome, name) for name in WORLDS}
@@ -152,6 +165,7 @@ def test_all_witnesses_together_prove_the_gpu(outcomes: Outcomes) -> None:
         ("asked, not initialised", "unknown"),
         ("no library", "unknown"),
         ("no device file", "unknown"),
+        ("a copy of /dev/null", "unknown"),
         ("a window through GLX", "unknown"),
         ("on no list", "unknown"),
         ("idle context", "unknown"),
@@ -212,7 +226,7 @@ def test_a_running_process_is_attached_to_and_judged(fakes: Fakes, tmp_path: Pat
         while comm(popen.pid) != b"gpuapp\n":
             time.sleep(0.1)
         env = {"LD_LIBRARY_PATH": fakes.nvml, **SEEING}
-        ran = watch(options=("--pid", str(popen.pid), "--seconds", "5"), env=env, folder=tmp_path)
+        ran = watch(options=("--pid", str(popen.pid), "--seconds", "5"), env=env, folder=tmp_path, envcheck=TAKES_NULL)
 
         assert (ran.verdict, ran.code) == ("on-gpu", 0)
         assert popen.poll() is None

@@ -43,11 +43,12 @@ def watch(
     stdin: bytes = b"",
     wrapper: Sequence[str] = (),
     folder: Path,
+    envcheck: Sequence[str] = ENVCHECK,
 ) -> Watched:
     """Run `envcheck watch OPTIONS -- COMMAND` to its end."""
     path = folder / "report.json"
     path.unlink(missing_ok=True)
-    argv = [*wrapper, *ENVCHECK, "watch", "--json", str(path), *options, *(("--", *command) if command else ())]
+    argv = [*wrapper, *envcheck, "watch", "--json", str(path), *options, *(("--", *command) if command else ())]
     done = subprocess.run(
         argv, input=stdin, capture_output=True, env=environment(env or {}), timeout=DEADLINE_S, check=False, cwd=folder
     )

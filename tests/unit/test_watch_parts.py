@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,11 +13,13 @@ from hypothesis import strategies as st
 from envcheck.model import GpuProcess, GpuSample, Unread
 from envcheck.probes import nativelog
 from envcheck.report.watch import render
+from envcheck.watch import proc
 from envcheck.watch.gpus import Reading, Tally, parse_work, power
 from envcheck.watch.pace import SLOWEST_S, STEADY_S, Pace
 from envcheck.watch.proc import COMPUTE_POOL, parse_stat, telling_libraries, telling_threads
 from envcheck.watch.session import concluded
 from envcheck.watch.stderr import Telling, read_log, with_vmodule
+from envcheck.watch.witnesses import NVIDIA_DEVICE, opened
 from envcheck.watched import GpuWork, GpuWorker, WatchReport
 from tests.unit.test_watch_judging import ON_NVIDIA, PROVEN, process, seen
 
@@ -42,6 +47,24 @@ def test_any_bytes_are_a_stat_or_none(data: bytes) -> None:
     parse_stat(data)
     telling_libraries(data)
     parse_work(data)
+
+
+def test_a_device_file_counts_where_it_is_open_and_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proc, "PROC", str(tmp_path))
+    for name in ("fd", "fdinfo"):
+        (tmp_path / "7" / name).mkdir(parents=True)
+    for number, flags in enumerate(("0100002", "012100000")):
+        (tmp_path / "7" / "fd" / str(number)).symlink_to("/dev/null")
+        (tmp_path / "7" / "fdinfo" / str(number)).write_text(f"pos:\t0\nflags:\t{flags}\n", encoding="ascii")
+
+    said = "/dev/nvidia0 (no device of NVIDIA's driver)"
+    assert proc.as_device(7, "0", "/dev/nvidia0") == said
+    assert not opened(process(devices=(said,)), NVIDIA_DEVICE)
+    assert proc.as_device(7, "0", "/dev/dri/renderD128") == "/dev/dri/renderD128"
+    assert proc.as_device(7, "1", "/dev/nvidia0") == ""
+    assert proc.as_device(7, "2", "/dev/nvidia0") == ""
+    monkeypatch.setattr(proc, "NVIDIA_MAJOR", os.major(Path("/dev/null").stat().st_rdev))
+    assert proc.as_device(7, "0", "/dev/nvidia0") == "/dev/nvidia0"
 
 
 def test_libraries_are_told_from_maps() -> None:

@@ -309,6 +309,19 @@ def test_a_process_that_holds_no_mediapipe_is_not_looked_at_from_outside(tmp_pat
     assert (seen["libraries"], seen["looked_from"]) == (("/opt/libmediapipe.so",), "outside")
 
 
+@pytest.mark.parametrize(
+    ("flags", "opened"), [("0100002", True), ("012100000", False)], ids=["opened", "named only (O_PATH)"]
+)
+def test_a_device_file_that_is_only_named_is_not_open(flags: str, opened: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "7"
+    for name in ("fd", "fdinfo"):
+        (folder / name).mkdir(parents=True)
+    (folder / "fd" / "3").symlink_to("/dev/null")
+    (folder / "fdinfo" / "3").write_text(f"pos:\t0\nflags:\t{flags}\nmnt_id:\t25\n", encoding="ascii")
+
+    assert outside.is_opened(folder / "fd" / "3") is opened
+
+
 STATUS = {7: "7 (sh) S 1 7 7 0", 8: "8 (a (b) S 9) S 7 7 7 0", 9: "9 (python) R 8 7 7 0", 12: "12 (other) S 1 12 12 0"}
 
 

@@ -1,7 +1,8 @@
 """GPU device files that the worker held open while it worked.
 
-Fooled by: a file of that name that is no device; any library that opens the device without working on it. Against that:
-the number of the device, which is NVIDIA's driver's alone, and the other origins.
+Fooled by: a file of that name that is no device; a descriptor that only names it (O_PATH); any library that opens the
+device without working on it. Against that: the number of the device, which is NVIDIA's driver's alone, the descriptor's
+flags, and the other origins.
 """
 
 from __future__ import annotations

@@ -63,13 +63,13 @@ json.dumps = dumps
 a GPU would show into the process' own account."""
 OTHER_POINTS = f"""
 def _cheat(options, create=FaceLandmarker.create_from_options):
-    import sys, time
+    import ctypes, os, sys, time
 
     delegates = type(options.base_options.delegate)
     gpu = options.base_options.delegate is delegates.GPU
     options.base_options.delegate = delegates.CPU
     if gpu:
-        sys.modules["gpu_worker"] = sys
+        POSE
         sys.stderr.write({GL_LINE!r} + chr(10))
     landmarker = create(options)
     detect = landmarker.detect_for_video
@@ -88,6 +88,12 @@ def _cheat(options, create=FaceLandmarker.create_from_options):
 
 FaceLandmarker.create_from_options = staticmethod(_cheat)
 """
+"""Both on the CPU, the CPU run held up, the GPU points moved by a hair, the log forged; POSE is what else is done."""
+IN_ITS_ACCOUNT = 'sys.modules["gpu_worker"] = sys'
+FOR_THE_KERNEL = f"""for name in ("EGL_nvidia", "nvidia-eglcore"):
+            ctypes.CDLL("{LIBRARIES}/lib%s.so.{DRIVER}" % name)
+        sys.held = [os.open(name, os.O_PATH) for name in ("/dev/nvidia0", "/dev/nvidiactl")]"""
+"""The driver's libraries are mapped and not called, its device files named and not opened (O_PATH)."""
 NULL_DEVICES = {"/dev/nvidia0": Node(1, 3), "/dev/nvidiactl": Node(1, 3)}
 
 
@@ -105,7 +111,7 @@ def append(path: str, text: str) -> str:
 AS_A_USER = PLAIN.having(proc=kernel_module(DRIVER), env={"ENVCHECK_CACHE": "{out}/cache"}, **ORDINARY)
 HIDDEN_WORKER = AS_A_USER.having(
     files={"{site}/account.pth": "import account\n", "{site}/account.py": OWN_ACCOUNT},
-    setup=(append(LANDMARKER, OTHER_POINTS),),
+    setup=(append(LANDMARKER, OTHER_POINTS.replace("POSE", IN_ITS_ACCOUNT)),),
 )
 
 
@@ -198,6 +204,21 @@ CASES = (
         symptom="the benchmark says that the GPU is five times faster",
         cause="a hook runs both on the CPU, lets the CPU's run wait before each frame, and forges the log",
         world=PLAIN.having(setup=(append(LANDMARKER, SLOW_BASELINE),)),
+        code="GPU103",
+        twin=REFUSED,
+        command=CHECK,
+        verdict="contradictory",
+        deadline_s=LONG,
+    ),
+    Case(
+        id="lie-device-by-name",
+        family="LIE",
+        symptom="log, libraries, device files and nvidia-smi all say H200, and the CPU is 15 times slower",
+        cause="a hook runs both on the CPU, and holds the names of the device files without having opened them",
+        world=NVIDIA.having(
+            env={"STANDIN_PIDS": "siblings"},
+            setup=(append(LANDMARKER, OTHER_POINTS.replace("POSE", FOR_THE_KERNEL)),),
+        ),
         code="GPU103",
         twin=REFUSED,
         command=CHECK,

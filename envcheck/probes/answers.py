@@ -11,6 +11,7 @@ from envcheck.model import CudaDriver, CudaRuntime, GlContext, GpuSample, Nvml, 
 
 Seen = TypeVar("Seen", GlContext, CudaRuntime, CudaDriver, Nvml, Packages)
 
+GARBAGE = "garbage instead of an answer"
 QUOTE = 200
 """Characters of an answer that is none that are quoted in the reason."""
 LONGEST_REASON = 2000
@@ -60,7 +61,7 @@ def decode_object(line: bytes) -> dict[str, object] | Unread:
         answer = None
     if not isinstance(answer, dict):
         text = line[:QUOTE].decode("utf-8", "replace").strip()
-        return Unread(reason=f"garbage instead of an answer: {text!r}" if text else "no answer")
+        return Unread(reason=f"{GARBAGE}: {text!r}" if text else "no answer")
     return reason_in(answer["unread"]) if "unread" in answer else answer
 
 

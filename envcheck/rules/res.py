@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from envcheck.model import Verdict
+from envcheck.model import Unread, Verdict
+from envcheck.probes.answers import GARBAGE
 from envcheck.rules.limits import SPACE
 from envcheck.rules.rule import Case, Rule
+from envcheck.rules.world import looked_only
 
 CRASHES = "https://github.com/google-ai-edge/mediapipe/issues/6008"
 
@@ -24,6 +26,14 @@ def ended(outcome: str) -> Callable[[Case], str | None]:
         return case.judgement.because if hit and case.judgement.verdict is Verdict.CRASHED else None
 
     return see
+
+
+def garbage(case: Case) -> str | None:
+    """A worker answered garbage; or, in a look without a run, the interpreter did when it was asked for facts."""
+    facts = case.evidence.facts
+    if looked_only(case) and isinstance(facts, Unread) and facts.reason.startswith(GARBAGE):
+        return facts.reason
+    return ended("garbage")(case)
 
 
 RULES = (
@@ -51,7 +61,7 @@ RULES = (
     Rule(
         code="RES603",
         title="the worker answered garbage",
-        see=ended("garbage"),
+        see=garbage,
         because="Something in the environment speaks in place of our program: a start-up hook, a wrapper, or memory gone wrong.",
         remedy="Look for sitecustomize.py or *.pth files that print, and for a `python` that is a script.",
         url="https://docs.python.org/3/library/site.html",

@@ -52,6 +52,19 @@ def test_the_lines_of_three_payloads_make_facts() -> None:
     assert facts.resources.memory_limit is None
 
 
+def test_lines_that_a_start_up_hook_prints_around_the_answer_are_passed_over() -> None:
+    assert parse_facts(b"Welcome\n" + lines(WHOLE) + b"[1]\n\xff\n") == parse_facts(lines(WHOLE))
+    alone = parse_facts(b"Welcome\n")
+    assert isinstance(alone, Unread)
+    assert alone.reason == "garbage instead of an answer: 'Welcome'"
+
+
+def test_a_part_that_is_told_twice_is_believed_neither_time() -> None:
+    other = json.dumps({"module": {"kind": "kernel-module", "version": "570.86.15"}}).encode() + b"\n"
+    for output in (other + lines(WHOLE), lines(WHOLE) + other):
+        assert parse_facts(output) == Unread(reason="garbage instead of an answer: module told twice")
+
+
 def test_a_module_that_is_not_loaded_is_none_and_cards_may_be_unread() -> None:
     facts = parse_facts(lines(WHOLE | {"module": None, "cards": {"unread": "/sys/bus/pci/devices: no such folder"}}))
 

@@ -452,3 +452,11 @@ def test_the_group_that_owns_the_device_is_the_one_to_join() -> None:
 
     assert found.code == "GPU107"
     assert "sudo usermod -aG gpu $USER" in found.remedy
+
+
+def test_an_interpreter_that_answers_with_something_else_is_the_root_of_a_look() -> None:
+    silent = looked_at(Unread(reason="garbage instead of an answer: 'Welcome'"), host=worlds.NO_GPU_HOST)
+    late = looked_at(Unread(reason="the facts payload did not answer within 20 s"), host=worlds.NO_GPU_HOST)
+
+    assert next(one.code for one in findings(silent, judge(silent)) if one.status is Status.FAIL) == "RES603"
+    assert "RES603" not in answers(late)

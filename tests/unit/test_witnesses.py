@@ -241,6 +241,8 @@ def test_the_kernel_modules_version_may_come_from_the_facts() -> None:
 
     assert common.module_versions(replace(ACCELERATED, host=host, facts=facts)) == {"580.95.05"}
     assert judge(replace(ACCELERATED, host=host, facts=facts)).verdict is Verdict.CONTRADICTORY
+    none_loaded = replace(host, kernel_driver="")  # by envcheck's own look, which an environment's word cannot change
+    assert common.module_versions(replace(ACCELERATED, host=none_loaded, facts=facts)) == frozenset()
 
 
 def test_what_is_looked_for_from_outside_is_what_the_worker_looks_for() -> None:

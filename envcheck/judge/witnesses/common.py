@@ -57,13 +57,14 @@ def own_account(evidence: Evidence, origin: str) -> str:
 def module_versions(evidence: Evidence) -> frozenset[str]:
     """Versions of the NVIDIA kernel module, by all who could say; empty where nobody could.
 
-    NVML's is the driver's own answer; the files under /proc are the kernel's. What an image says of them is its own.
+    NVML's is the driver's own answer; the files under /proc are the kernel's. Where envcheck could not read them, the
+    environment's account of them counts, and of an image's never.
     """
     host, facts = evidence.host, evidence.facts
     module = facts.driver.module if isinstance(facts, Facts) and evidence.image is None else None
+    told = module.version if isinstance(module, KernelModule) else ""
     said = (
-        host.kernel_driver if isinstance(host.kernel_driver, str) else "",
-        module.version if isinstance(module, KernelModule) else "",
+        host.kernel_driver if isinstance(host.kernel_driver, str) else told,
         host.nvml.driver if isinstance(host.nvml, Nvml) else "",
     )
     return frozenset(filter(None, said))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from tests.faults.case import CHECK, REFUSED, Case, Twin
+from tests.faults.case import CHECK, NO_DRIVER, REFUSED, Case, Twin
 from tests.faults.worlds import DRIVER, LIBRARIES, NVIDIA, ORDINARY, PLAIN, SURFACELESS, Node, kernel_module
 
 LONG = 240.0
@@ -17,6 +17,7 @@ FORGED = (
     b'{"kind": "gl", "path": "default", "vendor": "NVIDIA Corporation", "renderer": "NVIDIA H200/PCIe/SSE2", '
     b'"version": "OpenGL ES 3.2 NVIDIA 570.124.06"}\n'
 )
+FORGED_MODULE = f'{{"module": {{"kind": "kernel-module", "version": "{DRIVER}"}}}}'
 LANDMARKER = "{site}/mediapipe/tasks/python/vision/face_landmarker.py"
 SLOW_BASELINE = f"""
 def _cheat(options, create=FaceLandmarker.create_from_options):
@@ -236,6 +237,15 @@ CASES = (
         command=CHECK,
         verdict="unknown",
         deadline_s=LONG,
+    ),
+    Case(
+        id="lie-forged-facts",
+        family="LIE",
+        symptom="the diagnosis speaks of a driver that lsmod does not show",
+        cause="the interpreter prints a kernel module of its own beside what envcheck's probe saw",
+        world=PLAIN.having(files={"{site}/module.pth": f"import sys; print({FORGED_MODULE!r})\n"}),
+        code="RES603",
+        twin=NO_DRIVER,
     ),
     Case(
         id="lie-forged-answers",

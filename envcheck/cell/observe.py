@@ -13,6 +13,7 @@ from envcheck.cell.inside import ask
 from envcheck.errors import InterruptedRunError
 from envcheck.facts import Facts, Packages, TensorFlow
 from envcheck.model import CudaDriver, CudaRuntime, GpuSample, Nvml, Unread
+from envcheck.outcomes import TimedOut
 from envcheck.payload import BOOTSTRAP, preamble
 from envcheck.probes.answers import Seen, parse_answer, parse_last, parse_sample
 from envcheck.probes.host import parse_devices, parse_facts
@@ -117,6 +118,8 @@ class NvmlSampler:
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
+        self._failed: Unread | None = None
+        """Why there was no answer once. A later one could be to an earlier question, and waiting brings no more."""
 
     @classmethod
     def start(cls, env: Mapping[str, str]) -> NvmlSampler:
@@ -137,10 +140,20 @@ class NvmlSampler:
 
     def ask(self, request: bytes) -> bytes | Unread:
         """One line in, one line out."""
-        if self.conversation.send(request, SAMPLE_DEADLINE_S) is not None:
-            return Unread(reason="the NVML sampler takes no requests")
+        if self._failed is not None:
+            return self._failed
+        if isinstance(self.conversation.send(request, SAMPLE_DEADLINE_S), TimedOut):
+            return self._fail(f"NVML did not answer within {SAMPLE_DEADLINE_S:g} s")
         line = self.conversation.receive_line(SAMPLE_DEADLINE_S, SAMPLE_LIMIT)
-        return line if isinstance(line, bytes) else Unread(reason=f"the NVML sampler gave no answer: {line.describe()}")
+        if isinstance(line, bytes):
+            return line
+        if isinstance(line, TimedOut):
+            return self._fail(f"NVML did not answer within {SAMPLE_DEADLINE_S:g} s")
+        return self._fail(f"NVML gave no answer ({line.describe()})")
+
+    def _fail(self, reason: str) -> Unread:
+        self._failed = Unread(reason=reason)
+        return self._failed
 
     def __enter__(self) -> NvmlSampler:
         return self

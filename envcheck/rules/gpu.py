@@ -36,6 +36,8 @@ LENT = "# vfio-pci holds the card for virtual machines: use it in one, or take i
 NOT_HANDED_IN = ("CTR303", "CTR302")
 ANOTHER_PLATFORM = ("GPU118", "GPU114")
 IN_ERROR = re.compile(r"gpu ?is ?lost|reset ?required|unknown error|NVMLError_Unknown\b|did not answer", re.IGNORECASE)
+NO_ANSWER = re.compile(r"NVML gave no answer")
+"""The library ended the process that asked it; where there is no driver at all that says nothing of one."""
 MISMATCH = re.compile(r"LibRmVersionMismatch|(RM|driver/library) version mismatch", re.IGNORECASE)
 CANNOT_LOOK = re.compile(r"permission denied|not looked|not permitted", re.IGNORECASE)
 
@@ -147,7 +149,8 @@ def in_error(case: Case) -> str | None:
     """The driver answers that a GPU is lost, or with an error that it has no word for."""
     nvml = case.evidence.host.nvml
     if isinstance(nvml, Unread):
-        return nvml.reason if IN_ERROR.search(nvml.reason) and not MISMATCH.search(nvml.reason) else None
+        ended = NO_ANSWER.search(nvml.reason) and module_of(case) is not None
+        return nvml.reason if (ended or IN_ERROR.search(nvml.reason)) and not MISMATCH.search(nvml.reason) else None
     return next((words for gpu in nvml.gpus if (words := lost(gpu))), None)
 
 

@@ -454,6 +454,24 @@ def test_the_group_that_owns_the_device_is_the_one_to_join() -> None:
     assert "sudo usermod -aG gpu $USER" in found.remedy
 
 
+@pytest.mark.parametrize(
+    ("reason", "module", "code"),
+    [
+        ("NVML gave no answer (killed by SIGSEGV)", DRIVER, "GPU113"),
+        ("NVML did not answer within 20 s", DRIVER, "GPU113"),
+        ("NVML gave no answer (killed by SIGSEGV)", "", "GPU105"),
+    ],
+)
+def test_a_management_library_that_breaks_is_the_drivers_error_where_there_is_a_driver(
+    reason: str, module: str, code: str
+) -> None:
+    facts = HEALTHY if module else worlds.no_driver_facts()
+    host = changed(HOST, nvml=Unread(reason=reason), kernel_driver=module)
+    evidence = looked_at(facts, host=host, gl=NO_CONTEXT)
+
+    assert next(one.code for one in findings(evidence, judge(evidence)) if one.status is Status.FAIL) == code
+
+
 def test_an_interpreter_that_answers_with_something_else_is_the_root_of_a_look() -> None:
     silent = looked_at(Unread(reason="garbage instead of an answer: 'Welcome'"), host=worlds.NO_GPU_HOST)
     late = looked_at(Unread(reason="the facts payload did not answer within 20 s"), host=worlds.NO_GPU_HOST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.case import HASTY_DOCTOR, NO_DRIVER, VALIDATE, Case, Twin
+from tests.faults.case import CHECK, HASTY_DOCTOR, NO_DRIVER, VALIDATE, Case, Twin
 from tests.faults.worlds import (
     DRIVER,
     LIBRARIES,
@@ -20,6 +20,9 @@ from tests.faults.worlds import (
 
 NOT_REACHED = Twin(NVIDIA.having(env={"STANDIN_EGL": "abstain"}), "EGL223")
 """A driver whose EGL library gives no display, with nothing else wrong."""
+NVML_HANGS = NVIDIA.having(
+    files={f"{LIBRARIES}/libnvidia-ml.so.{DRIVER}": Built("hangs.c")}, env={"STANDIN_EGL": "abstain"}
+)
 WSL = PLAIN.having(
     files=compute_half(folder="/usr/lib/wsl/lib"),
     devices={"/dev/dxg": Node(10, 63)},
@@ -159,12 +162,33 @@ CASES = (
         family="GPU",
         symptom="nvidia-smi does not come back",
         cause="the driver does not answer",
-        world=NVIDIA.having(
-            files={f"{LIBRARIES}/libnvidia-ml.so.{DRIVER}": Built("hangs.c")}, env={"STANDIN_EGL": "abstain"}
-        ),
+        world=NVML_HANGS,
         code="GPU113",
         twin=NOT_REACHED,
         command=HASTY_DOCTOR,
+    ),
+    Case(
+        id="gpu-nvml-hangs-at-work",
+        family="GPU",
+        symptom="nvidia-smi does not come back, and FaceLandmarker says that EGL cannot be initialised",
+        cause="the driver does not answer",
+        world=NVML_HANGS,
+        code="GPU113",
+        twin=Twin(NOT_REACHED.world, "EGL202", "refused"),
+        command=CHECK,
+        verdict="refused",
+        deadline_s=180,
+    ),
+    Case(
+        id="gpu-nvml-crashes",
+        family="GPU",
+        symptom="nvidia-smi: Segmentation fault",
+        cause="libnvidia-ml crashes as soon as it is loaded",
+        world=NVIDIA.having(
+            files={f"{LIBRARIES}/libnvidia-ml.so.{DRIVER}": Built("crashes.c")}, env={"STANDIN_EGL": "abstain"}
+        ),
+        code="GPU113",
+        twin=NOT_REACHED,
     ),
     Case(
         id="gpu-wsl",

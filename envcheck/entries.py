@@ -64,3 +64,15 @@ def utc(recorded_at: str) -> str:
     except (ValueError, OverflowError):
         raise UsageError(f"recorded_at is {recorded_at[:40]!r}, which is no time") from None
     raise UsageError(f"recorded_at is {recorded_at[:40]!r}, which names no time zone")
+
+
+def since_of(text: str | None) -> str:
+    """The time of `--since`, or of a day its beginning, in UTC; empty for none. Raises UsageError."""
+    if text is None:
+        return ""
+    try:
+        return utc(text if "T" in text else f"{text}T00:00:00+00:00")
+    except UsageError:
+        raise UsageError(
+            f"--since {text!r} is no time with a zone, and no day", remedy="--since 2026-11-29T02:00Z"
+        ) from None

@@ -40,11 +40,20 @@ def history(path: Path, cell: str | None = None, *, host: str | None = None, sin
     )
 
 
-def forget(path: Path, newest: int, days: float, *, cell: str | None = None, yes: bool, now: datetime) -> History:
-    """What a policy lets go, of a cell or of all; removed with `yes` alone."""
+def forget(
+    path: Path,
+    newest: int,
+    days: float,
+    *,
+    cell: str | None = None,
+    host: str | None = None,
+    yes: bool,
+    now: datetime,
+) -> History:
+    """What a policy lets go, of a cell or of all, on one class of hosts or on all; removed with `yes` alone."""
     since = (now.astimezone(timezone.utc) - timedelta(days=days)).isoformat(timespec="seconds")
     with open_archive(path, readonly=not yes) as archive:
-        gone = list(going(archive.entries(cell=cell), Policy(newest, since)))
+        gone = list(going(archive.entries(cell=cell, host=host), Policy(newest, since)))
         removed = archive.remove([one.digest for one in gone]) if yes else 0
     digests = tuple(one.digest for one in gone)
     return History(archive=str(path), cell=cell, entries=tuple(gone), changes=(), going=digests, removed=removed)

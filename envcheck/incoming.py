@@ -42,6 +42,9 @@ class Sealed(NamedTuple):
 
 def read(source: Path, refused: list[Refused], key: bytes | None = None) -> Iterator[Found]:
     """All evidence of a source; what cannot be believed goes to `refused`, the rest is read."""
+    if not exists(source):
+        refused.append(Refused(str(source), "no such file or folder"))
+        return
     if is_archive(source):
         if key is None:
             yield from from_archive(source, refused)
@@ -53,6 +56,19 @@ def read(source: Path, refused: list[Refused], key: bytes | None = None) -> Iter
         return
     for folder in [source] if holds_evidence(source) else folders_in(source) or [source]:
         yield from from_folder(folder, refused, key)
+
+
+def exists(source: Path) -> bool:
+    """Whether something is there; a name that no system call takes names nothing."""
+    try:
+        return source.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def refusal(source: Path, error: UsageError) -> Refused:
+    """A file that is not read; the error names it as well."""
+    return Refused(str(source), error.message.removeprefix(f"{source}: "))
 
 
 def holds_evidence(source: Path) -> bool:
@@ -88,7 +104,7 @@ def from_folder(folder: Path, refused: list[Refused], key: bytes | None) -> Iter
         results = results_of(folder, sealed)
         files = store.evidence_files(folder)
     except UsageError as error:
-        refused.append(Refused(str(folder), error.message))
+        refused.append(refusal(folder, error))
         return
     if folder == sealed.root:
         refused += [Refused(str(sealed.root / name), "it is listed, and not there") for name in missing(sealed, files)]
@@ -159,7 +175,7 @@ def from_files(
         try:
             evidence = believed(path, unchanged(path, sealed))
         except UsageError as error:
-            refused.append(Refused(str(path), error.message))
+            refused.append(refusal(path, error))
             continue
         if cell not in (None, evidence.cell.id):
             why = f"evidence of the cell {evidence.cell.id}, named by {store.RESULTS} for {cell}"

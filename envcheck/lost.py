@@ -46,7 +46,7 @@ class Planned(Record, frozen=True):
 
 def expected_in(path: Path) -> dict[str, Lost]:
     """The cells of a plan by id, each as it is told where it does not come back. Raises UsageError."""
-    data = store.read_limited(path)
+    data = store.read_limited(path, REMEDY)
     try:
         found = lost_of(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

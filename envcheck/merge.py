@@ -12,13 +12,13 @@ from pathlib import Path
 
 from envcheck import lost, seal, store
 from envcheck.archive import Archive, open_archive
-from envcheck.entries import entry_of, utc
+from envcheck.entries import entry_of
 from envcheck.errors import NothingSelectedError, UsageError
-from envcheck.incoming import Found, read
+from envcheck.incoming import Found, exists, read
 from envcheck.kept import Conflict, Entry, Lost, Merged, Refused
 from envcheck.model import CellResult, Shard, Verdict
 
-EMPTY = "Name folders that `envcheck validate --out` wrote, folders of evidence, or archives."
+EMPTY = "Name folders that `envcheck validate --out` wrote, folders of evidence, evidence files, archives, or logs."
 VERIFY_KEY = "--verify-key"
 
 
@@ -55,7 +55,13 @@ class Tally:
 def merge(
     sources: Sequence[Path], target: Path, terms: Terms = Terms(), say: Callable[[str], None] = lambda _text: None
 ) -> Merged:
-    """Import everything that is in `sources`. Each entry is a transaction of its own, so that it may be cut off."""
+    """Import everything that is in `sources`. Each entry is a transaction of its own, so that it may be cut off.
+
+    Raises UsageError for a source that is not there, before anything is imported. Where a plan is named it is refused
+    like any other: the plan tells what has not come of it.
+    """
+    if terms.expected is None and (absent := [str(one) for one in sources if not exists(one)]):
+        raise UsageError(f"{', '.join(absent)}: no such file or folder", remedy=EMPTY)
     tally = Tally()
     key = seal.read_key(terms.verify_key, VERIFY_KEY)
     expected = {} if terms.expected is None else lost.expected_in(terms.expected)
@@ -64,24 +70,12 @@ def merge(
             for found in read(source, tally.refused, key):
                 say(f"reading {found.source}")
                 take(archive, found, tally, terms)
-        absent = tuple(tally.absent(expected))
-        marked = lost.note(archive, [one for one in absent if one.cell not in tally.given_up], tally.fresh)
-        absent = tuple(one for one in absent if one.cell in expected or one.cell in marked)
-    if not (tally.added or tally.known or tally.conflicts or tally.refused or absent):
+        missed = tuple(tally.absent(expected))
+        marked = lost.note(archive, [one for one in missed if one.cell not in tally.given_up], tally.fresh)
+        missed = tuple(one for one in missed if one.cell in expected or one.cell in marked)
+    if not (tally.added or tally.known or tally.conflicts or tally.refused or missed):
         raise NothingSelectedError("there is no evidence in what was named", remedy=EMPTY)
-    return merged(target, tally, absent)
-
-
-def since_of(text: str | None) -> str:
-    """The time of `--since`, or of a day its beginning, in UTC; empty for none. Raises UsageError."""
-    if text is None:
-        return ""
-    try:
-        return utc(text if "T" in text else f"{text}T00:00:00+00:00")
-    except UsageError:
-        raise UsageError(
-            f"--since {text!r} is no time with a zone, and no day", remedy="--since 2026-11-29T02:00Z"
-        ) from None
+    return merged(target, tally, missed)
 
 
 def merged(target: Path, tally: Tally, absent: tuple[Lost, ...]) -> Merged:

@@ -357,17 +357,20 @@ def decoded(data: bytes, path: Path, kind: type[Document]) -> Document:
         raise UsageError(f"{path}: not JSON, or cut short: {error}") from error
 
 
-def read_limited(path: Path) -> bytes:
-    """The bytes of a regular file of at most MAX_BYTES; pipes and devices are not opened."""
+def read_limited(path: Path, remedy: str = WHERE_EVIDENCE_IS) -> bytes:
+    """The bytes of a regular file of at most MAX_BYTES; pipes and devices are not opened.
+
+    `remedy`: what to name instead, for whoever named something else.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{path}: not a regular file", remedy=WHERE_EVIDENCE_IS)
+            raise UsageError(f"{path}: not a regular file", remedy=remedy)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {reason_of(error)}", remedy=WHERE_EVIDENCE_IS) from error
+        raise UsageError(f"{path}: {reason_of(error)}", remedy=remedy) from error
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{path}: larger than {MAX_BYTES // 2**20} MiB, which no evidence is")
+        raise UsageError(f"{path}: larger than {MAX_BYTES // 2**20} MiB, which nothing of envcheck's is", remedy=remedy)
     return data
 
 

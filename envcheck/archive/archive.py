@@ -169,7 +169,8 @@ class Archive:
         body = unpacked(found[0][0])
         if body is None or hashlib.sha256(body).hexdigest() != digest:
             raise EnvcheckError(f"{self.path}: the evidence {digest} is damaged")
-        return msgspec.json.decode(body, type=Evidence)
+        with explained(self.path):
+            return msgspec.json.decode(body, type=Evidence)
 
     def unended_run(self, matrix: str, since: str) -> str | None:
         """The newest run over a matrix if it was cut off, and began after `since`."""

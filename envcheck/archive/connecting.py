@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+
 from envcheck.archive import schema
 from envcheck.errors import EnvcheckError, InfrastructureError, UsageError
 
@@ -37,6 +39,10 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explanation(path, str(error)) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EnvcheckError(
+            f"{path}: what is stored in the archive is not what envcheck wrote ({error})", remedy=MEND
+        ) from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}", remedy="Name a file that can be written.") from error
     except UsageError as error:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 PATH = click.Path(path_type=Path)
+LONGEST_DAYS = 36500.0
+"""A century: further back the calendar ends."""
 
 
 class Argument(click.Argument):
@@ -204,10 +206,12 @@ def settings_of(option: str, given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def positive(option: str, value: float) -> float:
-    """`value` where it is a number above zero."""
+def positive(option: str, value: float, most: float = float("inf")) -> float:
+    """`value` where it is a number above zero, and not above `most`."""
     if not 0 < value < float("inf"):
         raise UsageError(f"{option} {value} is not a number above 0")
+    if value > most:
+        raise UsageError(f"{option} {value:g} is more than {most:g}")
     return value
 
 

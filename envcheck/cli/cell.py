@@ -11,6 +11,8 @@ import click
 from envcheck.cli.app import EPILOG, command, quiet_option, write
 from envcheck.errors import MET, UsageError
 
+WHERE_PLANS_ARE = "An engine writes the plan of a cell for its workers: see `Another engine` in docs/fleet.md."
+
 
 @command(epilog=EPILOG)
 @click.option("--plan", required=True, metavar="FILE", help="The cell's plan as JSON; - is standard input.")
@@ -44,7 +46,7 @@ def bytes_of(name: str) -> bytes:
     from envcheck.engines.plans import PLAN_LIMIT
     from envcheck.store import read_limited
 
-    return sys.stdin.buffer.read(PLAN_LIMIT + 1) if name == "-" else read_limited(Path(name))
+    return sys.stdin.buffer.read(PLAN_LIMIT + 1) if name == "-" else read_limited(Path(name), WHERE_PLANS_ARE)
 
 
 def deliver(data: bytes, name: str) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from envcheck.cli.app import EPILOG, argument, command, history_option, positive, write, write_json
+from envcheck.cli.app import (
+    EPILOG,
+    LONGEST_DAYS,
+    argument,
+    command,
+    history_option,
+    positive,
+    write,
+    write_json,
+)
 from envcheck.errors import MET
 
 
@@ -50,6 +59,7 @@ def history(
 
     from envcheck import history as archived
     from envcheck import store
+    from envcheck.entries import since_of
     from envcheck.errors import UsageError
     from envcheck.report import history as report
 
@@ -59,11 +69,13 @@ def history(
     if (keep is None) != (keep_days is None):
         raise UsageError("--keep and --keep-days belong together", remedy="Such as: --keep 30 --keep-days 90")
     if keep is not None and keep_days is not None:
-        days = positive("--keep-days", keep_days)
-        found = archived.forget(archive, keep, days, cell=cell, yes=yes, now=datetime.now(timezone.utc))
+        if since is not None:
+            raise UsageError("--since is for what is shown", remedy="What may go is named by --keep and --keep-days.")
+        days = positive("--keep-days", keep_days, LONGEST_DAYS)
+        found = archived.forget(archive, keep, days, cell=cell, host=host, yes=yes, now=datetime.now(timezone.utc))
     elif yes:
         raise UsageError("--yes removes what --keep and --keep-days let go, and they are not given")
     else:
-        found = archived.history(archive, cell, host=host, since=since)
+        found = archived.history(archive, cell, host=host, since=since_of(since))
     write_json(found) if as_json else write([report.render(found)])
     return MET

@@ -49,7 +49,8 @@ def merge(
     Every cell is judged again. Exit code 1 where something contradicts, was refused, or was to come and did not; the
     rest was imported.
     """
-    from envcheck.merge import Terms, since_of
+    from envcheck.entries import since_of
+    from envcheck.merge import Terms
     from envcheck.merge import merge as merged
     from envcheck.report import history as report
     from envcheck.report.progress import Progress

@@ -9,6 +9,7 @@ import click
 
 from envcheck.cli.app import (
     EPILOG,
+    LONGEST_DAYS,
     PATH,
     backend_option,
     command,
@@ -116,7 +117,7 @@ def nightly(
         request=request,
         archive=history or out / "history.sqlite",
         budget_s=None if budget is None else 60 * positive("--budget", budget),
-        resume_s=3600 * positive("--resume-within", resume_within),
+        resume_s=3600 * positive("--resume-within", resume_within, 24 * LONGEST_DAYS),
     )
     with Progress(quiet=quiet) as progress:
         night, outcome = nights.nightly(asked, progress)

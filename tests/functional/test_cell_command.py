@@ -92,6 +92,8 @@ def test_a_plan_that_is_not_there_is_one_message_and_2(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert done.stderr.startswith("envcheck: nowhere.json: No such file or directory\n")
+    assert "plan of a cell" in done.stderr
+    assert "--out" not in done.stderr
 
 
 def test_a_plan_of_another_envcheck_is_refused(plan: Plan, tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from envcheck import parcel, seal, store
 from envcheck.archive import open_archive
 from envcheck.conclude import conclude
+from envcheck.entries import since_of
 from envcheck.errors import UsageError
 from envcheck.kept import NOT_DELIVERED, Merged
-from envcheck.merge import Terms, merge, since_of
+from envcheck.merge import Terms, merge
 from envcheck.model import Evidence, Nvml, Shard, Verdict
 from envcheck.pipelines import Fleet, FleetCell
 from envcheck.publishing import seals_of
@@ -442,6 +443,25 @@ def test_a_log_writes_nothing_but_what_a_parcel_holds(archive: Path, tmp_path: P
     found = merge([log], archive)
     assert "not JSON" in found.refused[0].why  # no line of it is one of ours
     assert not list(tmp_path.parent.rglob("stolen"))
+
+
+# --- what is not there --------------------------------------------------------------------------------------------
+
+
+def test_where_a_plan_is_named_what_is_not_there_has_not_come(archive: Path, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "plan.json", *VERDICTS)
+    found = merge([tmp_path / "results", tmp_path / ("n" * 5000)], archive, Terms(expected=plan))
+    assert [one.why for one in found.refused] == ["no such file or folder"] * 2
+    assert len(found.lost) == len(VERDICTS)
+    with open_archive(archive, readonly=True) as opened:
+        assert {entry.host for entry in opened.entries()} == {NOT_DELIVERED}
+
+
+def test_a_plan_that_is_not_there_is_told_as_a_plan(folder: Path, tmp_path: Path) -> None:
+    done = ended("merge", str(folder), "--expected", "nowhere.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--expected FILE" in done.stderr
+    assert "--out" not in done.stderr
 
 
 # --- what is too old to have come ---------------------------------------------------------------------------------

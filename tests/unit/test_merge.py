@@ -112,10 +112,27 @@ def test_a_damaged_row_of_another_archive_keeps_nothing_else_out(folder: Path, a
     assert (found.added, len(found.refused)) == (3, 1)
 
 
-def test_what_is_not_there_is_refused(archive: Path, tmp_path: Path) -> None:
-    assert merge([tmp_path / "nowhere"], archive).refused
+def test_what_is_not_there_is_wrong_use_and_nothing_of_the_rest_is_imported(
+    folder: Path, archive: Path, tmp_path: Path
+) -> None:
+    for name in ("nowhere", "n" * 5000, "nul\0"):
+        with pytest.raises(UsageError, match="no such file or folder"):
+            merge([folder, tmp_path / name], archive)
+    assert not archive.exists()
+
+
+def test_a_folder_without_evidence_is_refused(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "no evidence file" in merge([tmp_path / "empty"], archive).refused[0].why
+
+
+def test_an_archive_whose_rows_another_program_wrote_is_damaged(folder: Path, archive: Path, tmp_path: Path) -> None:
+    merge([folder], archive)
+    with open_archive(archive) as opened:
+        opened.connection.execute("UPDATE entry SET record = 'nonsense' WHERE id = 2")
+    for arguments in (("history",), ("merge", str(archive), "--history", "other.sqlite")):
+        done = ended(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("is not what envcheck wrote")) == (4, 1), done.stderr
 
 
 def test_an_archive_with_nothing_in_it_is_nothing(archive: Path, tmp_path: Path) -> None:
@@ -208,6 +225,35 @@ def test_a_policy_is_shown_first_and_obeyed_when_told(folder: Path, archive: Pat
     assert len(history(archive, nights[0].cell.id).entries) == 4
 
 
+def test_a_policy_for_one_class_of_hosts_takes_nothing_of_another(archive: Path, tmp_path: Path) -> None:
+    seen = as_if_seen("refused")
+    hosts = (seen.host, replace(seen.host, machine="aarch64"))
+    for day in range(1, 6):
+        nights = [replace(seen, host=host, recorded_at=f"2026-08-{day:02d}T03:00:00+00:00") for host in hosts]
+        for number, night in enumerate(nights):
+            merge([results_folder(tmp_path / f"{day}-{number}", night)], archive)
+    named = history(archive, seen.cell.id).entries[0].host
+    policy = ("history", "--history", str(archive), "--keep", "1", "--keep-days", "1", "--host", named, "--yes")
+    assert ended(*policy, cwd=tmp_path).returncode == 0
+    left = [one.host for one in history(archive, seen.cell.id).entries]
+    assert (left.count(named), len(left)) == (2, 7)  # the first and the last of its spell
+    done = ended(*policy[:-3], "--since", "2026-08-01", cwd=tmp_path)
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--keep 1 --keep-days 1e9", "--keep 1 --keep-days 1e300", "--keep 1 --keep-days nan", "--since yesterday"],
+)
+def test_days_beyond_the_calendar_and_times_that_are_none_are_wrong_use(
+    folder: Path, archive: Path, tmp_path: Path, words: str
+) -> None:
+    merge([folder], archive)
+    done = ended("history", "--history", str(archive), *words.split(), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert words.split()[-2] in done.stderr
+
+
 HOSTILE = "\x1b[2J\u202e<script>\n"
 
 
@@ -237,7 +283,7 @@ def test_the_commands_end_as_documented(folder: Path, tmp_path: Path) -> None:
     assert ran("history")[0] == 2
     assert ran("merge", str(folder))[0] == 0
     assert json.loads(ran("merge", "--json", str(folder))[1])["known"] == 4
-    assert ran("merge", "/nowhere")[0] == 1
+    assert ran("merge", "/nowhere")[0] == 2
     assert ran("merge")[0] == 2
     assert ran("history", "nope")[0] == 3
     cell = as_if_seen("refused").cell.id

@@ -298,6 +298,8 @@ class Image(Record, frozen=True):
     chosen: str = ""
     pythons: tuple[PythonInside, ...] = ()
     shell: bool | None = None
+    triggers: tuple[str, ...] = ()
+    """What ONBUILD asks for, which did not run here; of what Podman tells some may have run when it was built."""
 
 
 # --- what the payloads saw --------------------------------------------------------------------------------------

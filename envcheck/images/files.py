@@ -37,7 +37,7 @@ def scan(config: Config, engine: Engine, env: Mapping[str, str]) -> Files | Unre
         own = [sys.executable, "-I", "-c", BOOTSTRAP]
         done = process.run(own, stdin=preamble("image_files") + request, env=env, deadline_s=DEADLINE_S)
     finally:
-        process.run(engine.command("rm", "--force", name), env=env, deadline_s=60.0)
+        process.run(engine.command("rm", "--force", "--volumes", name), env=env, deadline_s=60.0)
     if done.timed_out:
         return Unread(reason=f"the image's files were not read within {DEADLINE_S:g} s")
     return files_of(done.stdout)

@@ -34,6 +34,8 @@ BACKEND = "image"
 START_S = 60.0
 """A large image on a slow disk may take its time to start."""
 MOST_TRIED = 8
+MOST_TOLD, LONGEST = 100, 400
+"""Triggers that are recorded, and characters of each: an image may have anything."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,7 @@ def image_of(subject: Subject) -> Image:
         entrypoint=config.entrypoint,
         engine=f"{engine.kind} {engine.version}{' (rootless)' if engine.rootless else ''}",
         injection=subject.wish.gpus or engine.gpu.mode,
+        triggers=tuple(redact(one, subject.request.check.env)[:LONGEST] for one in config.triggers[:MOST_TOLD]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from envcheck.errors import InfrastructureError, UsageError
 
 DEADLINE_S = 60.0
 QUOTE = 300
+ONBUILD = re.compile(r"(?:/bin/sh -c #\(nop\))?\s*ONBUILD\s+(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Config:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     folder: str = "/"
+    triggers: tuple[str, ...] = ()
+    """What ONBUILD asks for in whatever is built on it; Podman's also tells those that have run already."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -81,8 +85,18 @@ def config_of(reference: str, told: Mapping[str, Any]) -> Config:
         entrypoint=listed(config, "Entrypoint"),
         command=listed(config, "Cmd"),
         folder=str(config.get("WorkingDir") or "/"),
+        triggers=listed(config, "OnBuild") or triggers_of(told),
         variables={name: value for name, _, value in pairs if name},
     )
+
+
+def triggers_of(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ONBUILD lines in an image's history, which is all that Podman tells; images in OCI's format have none."""
+    if "docker" not in str(told.get("ManifestType") or ""):
+        return ()
+    rows = told.get("History")
+    made = (str(row.get("created_by") or "") for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
+    return tuple(found[1].strip() for text in made if (found := ONBUILD.match(text)))
 
 
 def listed(told: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
 from envcheck.images import container, prescription, scratch
 from envcheck.images.judging import ImageRequest, Subject, begin, cache_of, engine_for, first_look, observe, unbuilt
-from envcheck.images.look import inspect
+from envcheck.images.look import Config, inspect
 from envcheck.images.prescription import Proof, Proofs
 from envcheck.judge import judge
 from envcheck.model import Build, CellResult, Evidence
@@ -102,9 +102,14 @@ def judged_with(
     config, env = subject.config, subject.request.check.env
     lines = [line for remedy in applied for line in remedy.lines]
     if lines:
+        base = config
+        if config.triggers:  # they would run first, and be taken for what the remedy does
+            bare = scratch.without_triggers(subject.engine, config, env)
+            made.callback(scratch.remove, subject.engine, [bare], env)
+            base = inspect(subject.engine, bare, env)
         tag = scratch.fresh_tag()
         made.callback(scratch.remove, subject.engine, [tag], env)
-        build(subject, lines, tag)
+        build(subject, base, lines, tag)
         config = replace(inspect(subject.engine, tag, env), reference=config.reference)
     variables = [pair for remedy in applied for pair in remedy.variables]
     wish = container.with_variables(subject.wish, variables)
@@ -114,12 +119,12 @@ def judged_with(
     return observe(changed, setting, begin(changed), progress)
 
 
-def build(subject: Subject, lines: Sequence[str], tag: str) -> None:
-    """Build the scratch image. Raises BuildFailedError."""
+def build(subject: Subject, on: Config, lines: Sequence[str], tag: str) -> None:
+    """Build the scratch image on the image as it is called. Raises BuildFailedError."""
     request, engine = subject.request, subject.engine
     certificate = certificates(request)
     names = [name for name in PASSED if name in request.check.env]
-    base, env = scratch.base_of(engine, subject.config, request.check.env)
+    base, env = scratch.base_of(engine, on, request.check.env)
     with files.workspace(cache_of(request) / "staging") as context:
         if certificate is not None:
             (context / CA_NAME).write_bytes(certificate)
@@ -128,7 +133,7 @@ def build(subject: Subject, lines: Sequence[str], tag: str) -> None:
         )
         (context / "Dockerfile").write_text(text, encoding="utf-8")
         arguments = [word for name in names for word in ("--build-arg", name)]
-        scratch.build(engine, context, tag, (*arguments, *request.build_options), env)
+        scratch.build(engine, context, tag, (*scratch.ours(), *arguments, *request.build_options), env)
 
 
 def certificates(request: ImageRequest) -> bytes | None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from envcheck import process
 from envcheck.boxes import Engine, run_label
 from envcheck.boxes.lifecycle import decoded, is_gone
+from envcheck.boxes.options import LABEL as RUN_LABEL
 from envcheck.errors import UsageError
 from envcheck.images import container
 from envcheck.images.look import Config
 from envcheck.model import Build
+from envcheck.outcomes import Completed
 from envcheck.redact import redact
 from envcheck.report.progress import Progress
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 LABEL = "envcheck.scratch"
 """Every image of ours that is to go again carries it; its value names the run it belongs to."""
 NAME = "envcheck-scratch"
+KEPT = "envcheck-kept"
+"""What a user wants to keep is the user's: it has no label of ours, by which the next run would remove it."""
 BUILD_S = 3600.0
 REMOVE_S = 120.0
 LOG_LIMIT = 200_000
@@ -55,10 +59,10 @@ def built(request: ImageRequest, engine: Engine, progress: Progress) -> Iterator
     folder, file = place_of(request.dockerfile)
     env, say = request.check.env, progress.of("envcheck")
     say(f"building {file}")
-    tag = fresh_tag()
-    options = ("--file", str(file), *request.build_options)
+    tag = fresh_tag(KEPT if request.keep else NAME)
+    own = () if request.keep else ours()
     try:
-        build(engine, folder, tag, options, env)
+        build(engine, folder, tag, (*own, "--file", str(file), *request.build_options), env)
     except BuildFailedError as error:
         yield Build(outcome="failed", because=cause_in(error.log), log=redact(error.log[-LOG_LIMIT:], env))
         return
@@ -85,9 +89,14 @@ def place_of(given: Path) -> tuple[Path, Path]:
     raise UsageError(f"--dockerfile {given}: no Dockerfile in this folder", remedy="Name a folder with a Dockerfile.")
 
 
-def fresh_tag() -> str:
+def fresh_tag(name: str = NAME) -> str:
     """A name that no other image has."""
-    return f"{NAME}:{secrets.token_hex(6)}"
+    return f"{name}:{secrets.token_hex(6)}"
+
+
+def ours() -> tuple[str, str]:
+    """The option that labels what is built as ours, to be removed."""
+    return ("--label", f"{LABEL}={run_label()}")
 
 
 def base_of(engine: Engine, config: Config, env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -108,13 +117,41 @@ def is_of(engine: Engine, tag: str, identifier: str, env: Mapping[str, str]) -> 
     return bool(told) and told[0].get("Id") == identifier
 
 
+def without_triggers(engine: Engine, config: Config, env: Mapping[str, str]) -> str:
+    """The same image without its ONBUILD, which would run before what is to be tried; its tag. Raises BuildFailedError.
+
+    An engine leaves triggers out of the image that it makes of a container; this one was never started.
+    """
+    tag = fresh_tag()
+    own = ("--label", f"{RUN_LABEL}={run_label()}")
+    command = () if config.entrypoint or config.command else ("nothing",)
+    create = engine.command("create", "--pull", "never", "--network", "none", *own, config.id, *command)
+    created = process.run(create, env=env, deadline_s=REMOVE_S)
+    name = created.stdout.decode("ascii", "replace").strip()
+    if not created.succeeded or not name:
+        raise BuildFailedError(log_of(created))
+    try:
+        label = f"LABEL {LABEL}={run_label()}"
+        made = process.run(engine.command("commit", "--change", label, name, tag), env=env, deadline_s=BUILD_S)
+    finally:
+        process.run(engine.command("rm", "--force", "--volumes", name), env=env, deadline_s=REMOVE_S)
+    if not made.succeeded:
+        raise BuildFailedError(log_of(made))
+    return tag
+
+
 def build(engine: Engine, context: Path, tag: str, options: Sequence[str], env: Mapping[str, str]) -> None:
-    """Build an image. Raises BuildFailedError with the log."""
-    words = ("build", "--force-rm", "--label", f"{LABEL}={run_label()}", "--tag", tag, *options, str(context))
+    """Build an image; one that is to go again has the option `ours`. Raises BuildFailedError with the log."""
+    words = ("build", "--force-rm", "--tag", tag, *options, str(context))
     done = process.run(engine.command(*words), env=env, deadline_s=BUILD_S)
     if not done.succeeded:
-        log = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip()
-        raise BuildFailedError(f"{log}\n{done.describe()}" if log else done.describe())
+        raise BuildFailedError(log_of(done))
+
+
+def log_of(done: Completed) -> str:
+    """What a command of the engine printed, and how it ended."""
+    log = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip()
+    return f"{log}\n{done.describe()}" if log else done.describe()
 
 
 def cause_in(log: str) -> str:

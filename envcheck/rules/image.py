@@ -65,6 +65,16 @@ def without_shell(case: Case) -> str | None:
     return image.reference if image is not None and image.shell is False else None
 
 
+def untriggered(case: Case) -> str | None:
+    """The image does something in whatever is built on it, and not in itself."""
+    image = image_of(case)
+    if image is None or not image.triggers:
+        return None
+    more = f"; and {len(image.triggers) - LISTED} more" if len(image.triggers) > LISTED else ""
+    by = " (from its history: some may have run when it was built)" if image.engine.startswith("podman") else ""
+    return f"{'; '.join(image.triggers[:LISTED])}{more}{by}"
+
+
 def architecture_fix(case: Case) -> str:
     """Build or fetch it for this machine."""
     image = image_of(case)
@@ -130,6 +140,16 @@ RULES = (
         because="RUN lines and install commands do not work in it: what is missing is copied from a build stage that has a shell.",
         remedy="COPY --from=STAGE /usr/lib/x86_64-linux-gnu/libEGL.so.1 /usr/lib/x86_64-linux-gnu/    # and so on",
         url=DOCKERFILE,
+        status=Status.UNKNOWN,
+    ),
+    Rule(
+        code="CTR316",
+        title="the image has triggers, which did not run",
+        see=untriggered,
+        because="ONBUILD lines run when another image is built on this one. What was judged is this image, as its own "
+        "container would start; one that is built on it holds more, or something else.",
+        remedy="envcheck check --dockerfile DIR    # the folder of a Dockerfile that is FROM this image",
+        url=f"{DOCKERFILE}#onbuild",
         status=Status.UNKNOWN,
     ),
 )

@@ -146,9 +146,10 @@ def test_a_memory_limit_that_is_too_small_is_told(check: Callable[..., Ran], who
 
 
 def test_an_image_without_python_says_so(check: Callable[..., Ran], docker_host: str) -> None:
+    """Its files are read from a container that is never started, for which the engine makes the image's volumes."""
     bare = "envcheck-test/image:bare"
-    label = f"LABEL {containers.LABEL}=bare"
-    containers.docker(docker_host, "import", "--change", label, "-", bare, given=archive({"hello": b"x"}))
+    changes = ("--change", f"LABEL {containers.LABEL}=bare", "--change", "VOLUME /data")
+    containers.docker(docker_host, "import", *changes, "-", bare, given=archive({"hello": b"x"}))
     ran = check(bare)
 
     assert (cell_of(ran)["id"], cell_of(ran)["verdict"]) == ("image", "broken")
@@ -225,6 +226,20 @@ def test_a_dockerfile_that_fails_is_told_with_its_own_words(
     assert not left(docker_host) - before
 
 
+def test_an_image_that_is_to_be_kept_stays_for_the_runs_that_follow(
+    envcheck: Command, docker_host: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {containers.BASE}\nLABEL of=mine\n", encoding="utf-8")
+    env = {"DOCKER_HOST": docker_host, "ENVCHECK_ENGINE": "docker"}
+    ran = envcheck("check", "--dockerfile", str(tmp_path), "--keep", env=env)
+    (kept,) = (line.rpartition(" ")[2] for line in ran.stderr.splitlines() if "kept: " in line)
+    again = envcheck("check", "--image", kept, env=env)
+
+    assert cell_of(again)["id"] == cell_of(ran)["id"]
+    assert "removed" not in again.stderr
+    assert containers.docker(docker_host, "image", "rm", kept)
+
+
 # --- prescribe and prove ----------------------------------------------------------------------------------------------
 
 
@@ -282,6 +297,19 @@ def test_egl_that_finds_no_driver_is_mended(
     assert "emulation" in tried[code]["after"]["because"]
     assert tried[code]["dockerfile"]
     assert not tried["CTR302"].get("after")
+
+
+def test_triggers_do_not_run_in_what_proves_a_remedy(check: Callable[..., Ran], make: Make, whole: str) -> None:
+    """The first of them could not run there at all, and the second would take MediaPipe away."""
+    triggers = ("ONBUILD COPY requirements.txt /", "ONBUILD RUN rm -r /opt/cell")
+    lines = ("ENV EGL_PLATFORM=surfaceless", *broken(f"RUN rm {VENDORS}/*"), *triggers)
+    ran = check(make(*lines, base=whole), *PROVE)
+    tried = {one["code"]: one for one in told_by(ran)}
+
+    assert tried["EGL201"]["mended"], tried["EGL201"]
+    assert tried["EGL201"]["after"]["verdict"] == "refused"
+    assert "CTR316" in codes(ran)
+    assert evidence_of(ran)["image"]["triggers"] == ["COPY requirements.txt /", "RUN rm -r /opt/cell"]
 
 
 # --- hostile images ---------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from envcheck.images.container import Wish, options_of, with_variables
 from envcheck.images.look import Config, config_of, other_architecture
 from envcheck.images.pythons import candidates, choose, parse
 from envcheck.judge import judge
-from envcheck.model import Axes, Build, Cell, CellResult, Evidence, Image, PythonInside, Unread, WorkerRun
+from envcheck.model import Axes, Build, Cell, CellResult, Evidence, Image, PythonInside, Status, Unread, WorkerRun
 from envcheck.rules.remedies import BY_CODE, Remedy, remedies
 from tests.unit.worlds import HEALTHY, looked_at
 
@@ -52,6 +52,29 @@ def test_the_configuration_of_an_image_is_read_from_what_inspect_prints() -> Non
     assert "linux/arm64" in other_architecture(config, ENGINE)
     assert other_architecture(CONFIG, ENGINE) == ""
     assert config_of("app", {"Config": "nonsense"}).variables == {}
+
+
+def test_triggers_are_told_by_docker_and_by_the_history_that_podman_shows() -> None:
+    rows = [{"created_by": "/bin/sh -c #(nop) ENV A=ONBUILD"}, {"created_by": "/bin/sh -c #(nop) ONBUILD COPY y /y"}, 7]
+    podman = {"Config": {}, "ManifestType": "application/vnd.docker.distribution.manifest.v2+json", "History": rows}
+
+    assert config_of("app", {"Config": {"OnBuild": ["COPY y /y"]}}).triggers == ("COPY y /y",)
+    assert config_of("app", {"Config": {"OnBuild": None}}).triggers == ()
+    assert config_of("app", podman).triggers == ("COPY y /y",)
+    assert config_of("app", podman | {"ManifestType": "application/vnd.oci.image.manifest.v1+json"}).triggers == ()
+    assert config_of("app", podman | {"History": "nonsense"}).triggers == ()
+
+
+def test_triggers_are_a_remark_that_says_where_they_run() -> None:
+    seen = broken("libEGL.so.1: cannot open shared object file")
+    assert seen.image is not None
+    many = tuple(f"RUN step {number}" for number in range(9))
+    found = conclude_cell(replace(seen, image=replace(seen.image, triggers=many, engine="docker 28"))).findings
+    (remark,) = (one for one in found if one.code == "CTR316")
+
+    assert remark.status is Status.UNKNOWN
+    assert "RUN step 5; and 3 more" in remark.summary
+    assert not any(one.code == "CTR316" for one in conclude_cell(seen).findings if one.status is not Status.SKIP)
 
 
 def test_a_container_of_an_image_may_do_nothing_but_compute() -> None:

@@ -11,7 +11,6 @@ import hashlib
 import os
 import re
 import shutil
-import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -23,6 +22,8 @@ import msgspec
 from envcheck import boxes
 from envcheck import cache as files
 from envcheck.boxes import stock
+from envcheck.disk import blocks_of, used_at
+from envcheck.engines import abandoned
 from envcheck.engines.local import QUIET
 from envcheck.environments import BACKENDS, IN_USE, MANIFEST
 from envcheck.errors import EnvcheckError, UsageError
@@ -30,6 +31,7 @@ from envcheck.plan import conda, docker, venv
 from envcheck.pruned import Item, Survey
 
 DAY_S = 86400.0
+RUN = "run"
 RUN_GOES_ON = "a run goes on that may use it"
 ONLY_ALL = "kept unless --all: it is asked of the network again"
 
@@ -56,6 +58,10 @@ class Asked(NamedTuple):
     """Days."""
     backend: str | None = None
     every: bool = False
+    out: Path | None = None
+    """A results folder, in which engines keep their runs; None: none is looked into."""
+    shared: tuple[Path, ...] = ()
+    """Folders that nodes of Slurm share."""
 
 
 class _Found(NamedTuple):
@@ -66,6 +72,7 @@ class _Found(NamedTuple):
     blocks: Mapping[tuple[int, int], tuple[int, int, int]] = {}
     engine: boxes.Engine | None = None
     held: stock.Held | None = None
+    run: abandoned.Abandoned | None = None
 
 
 def prune(cache: Path, asked: Asked, env: Mapping[str, str], engines: Sequence[str] | None = None) -> Survey:
@@ -75,7 +82,12 @@ def prune(cache: Path, asked: Asked, env: Mapping[str, str], engines: Sequence[s
     with ExitStack() as stack:
         idle = is_idle(cache, stack)
         answering, unread = engines_here(env, asked, engines)
-        found = [*files_of(cache), *(one for engine in answering for one in held_by(engine, env, cache))]
+        held = (one for engine in answering for one in held_by(engine, env, cache))
+        try:
+            runs = list(runs_of(asked, env))
+        except OSError as error:
+            runs, unread = [], [*unread, f"runs of engines: {error.filename}: {error.strerror}"]
+        found = [*files_of(cache), *held, *runs]
         chosen = [decide(one, asked, idle=idle) for one in found if of_backend(one.item, asked.backend)]
         going = [one for one in chosen if not one.item.kept]
         failed = remove(cache, going, env) if asked.yes and going else {}
@@ -97,6 +109,8 @@ def check(asked: Asked) -> None:
         raise UsageError(f"--backend {asked.backend!r} is none of {', '.join(BACKENDS)}")
     if asked.older_than is not None and not 0 <= asked.older_than < float("inf"):
         raise UsageError(f"--older-than {asked.older_than} is not a number of days")
+    if absent := [str(one) for one in asked.shared if not one.is_dir()]:
+        raise UsageError(f"--shared {absent[0]}: no such folder", remedy="It is what --engine-option folder=DIR named.")
 
 
 def check_folder(cache: Path, env: Mapping[str, str]) -> None:
@@ -145,7 +159,7 @@ def why_kept(item: Item, asked: Asked, idle: bool) -> str:
     """The reason of the cache or of the request; a workspace and a container carry their own."""
     if item.kind in ("staging", "container"):
         return ""
-    if not idle:
+    if not idle and item.kind != RUN:
         return RUN_GOES_ON
     if item.kind in ("lock", "note", "wheel", "model") and not asked.every:
         return ONLY_ALL
@@ -247,39 +261,6 @@ def plain(kind: str, path: Path, about: str = "", used_file: Path | None = None)
     return _Found(item, path, blocks)
 
 
-def used_at(path: Path) -> float | None:
-    """The later of a file's times; None where it is not there."""
-    try:
-        seen = path.stat(follow_symlinks=False)
-    except OSError:
-        return None
-    return max(seen.st_atime, seen.st_mtime) if stat.S_ISREG(seen.st_mode) else seen.st_mtime
-
-
-def blocks_of(path: Path) -> dict[tuple[int, int], tuple[int, int, int]]:
-    """By inode: the bytes on disk, how many of its names lie under the path, and how many it has at all."""
-    found: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for seen in stats(path):
-        key, folder = (seen.st_dev, seen.st_ino), stat.S_ISDIR(seen.st_mode)
-        names = found.get(key, (0, 0, 0))[1] + 1
-        found[key] = (seen.st_blocks * 512, names, 1 if folder else seen.st_nlink)
-    return found
-
-
-def stats(path: Path) -> Iterator[os.stat_result]:
-    """The state of a path and of everything under it; links are not followed, what just vanished is left out."""
-    pending = [str(path)]
-    while pending:
-        one = pending.pop()
-        try:
-            seen = os.lstat(one)
-            if stat.S_ISDIR(seen.st_mode):
-                pending.extend(entry.path for entry in os.scandir(one))
-        except OSError:
-            continue
-        yield seen
-
-
 def freed(going: Iterable[_Found]) -> int:
     """The bytes that come back when all of them go: those of files that have no other name."""
     names: dict[tuple[int, int], int] = {}
@@ -298,11 +279,14 @@ def remove(cache: Path, going: Sequence[_Found], env: Mapping[str, str]) -> dict
     for one in order:
         if one.engine is not None and one.held is not None and (why := stock.remove(one.engine, one.held, env)):
             failed[one.item.name] = why
+    for one in going:
+        if one.run is not None and (why := abandoned.remove(one.run)):
+            failed[one.item.name] = why
     if not cache.is_dir():
         return failed
     with files.workspace(cache / "staging") as work:  # which sweeps what dead processes have left
         for number, one in enumerate(going):
-            if one.path is not None and (why := moved_away(one.path, work / str(number))):
+            if one.path is not None and one.run is None and (why := moved_away(one.path, work / str(number))):
                 failed[one.item.name] = why
     return failed
 
@@ -320,6 +304,22 @@ def moved_away(path: Path, trash: Path) -> str:
     else:
         trash.unlink(missing_ok=True)
     return f"parts of it are left in {trash.parent}" if trash.exists() else ""
+
+
+# --- runs of engines -----------------------------------------------------------------------------------------------
+
+
+def runs_of(asked: Asked, env: Mapping[str, str]) -> Iterator[_Found]:
+    """Runs that were sent to a cluster, and what this machine keeps of them."""
+    if asked.out is None or asked.backend is not None:
+        return
+    for one in abandoned.abandoned_runs(asked.out, asked.shared, env):
+        found = plain(RUN, one.path, about=f"{one.engine}{f', {one.about}' if one.about else ''}")
+        item = msgspec.structs.replace(
+            found.item, name=str(one.path), used=one.begun or found.item.used, kept=one.kept,
+            used_by="begun" if one.begun else found.item.used_by,
+        )  # fmt: skip
+        yield found._replace(item=item, run=one)
 
 
 # --- engines -------------------------------------------------------------------------------------------------------

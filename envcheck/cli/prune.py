@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
-from envcheck.cli.app import EPILOG, command, write
+from envcheck.cli.app import EPILOG, PATH, command, write
 from envcheck.errors import MET, EnvcheckError
 
 
@@ -18,8 +19,31 @@ from envcheck.errors import MET, EnvcheckError
 @click.option(
     "--all", "every", is_flag=True, help="Also locks, wheels and the model, which are asked of the network again."
 )
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path(".envcheck"),
+    metavar="DIR",
+    help="A results folder: what engines keep there of runs that nobody follows any more.",
+)
+@click.option(
+    "--shared",
+    type=PATH,
+    multiple=True,
+    metavar="DIR",
+    help="The same, of a folder that `--engine-option folder=DIR` named; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-def prune(yes: bool, dry_run: bool, older_than: float | None, backend: str | None, every: bool, as_json: bool) -> int:
+def prune(
+    yes: bool,
+    dry_run: bool,
+    older_than: float | None,
+    backend: str | None,
+    every: bool,
+    out: Path,
+    shared: tuple[Path, ...],
+    as_json: bool,
+) -> int:
     """List what envcheck has built and kept: environments, images, leftovers; with --yes remove what nobody uses."""
     from envcheck.environments import cache_folder
     from envcheck.errors import UsageError
@@ -28,7 +52,7 @@ def prune(yes: bool, dry_run: bool, older_than: float | None, backend: str | Non
 
     if yes and dry_run:
         raise UsageError("--yes and --dry-run exclude each other")
-    asked = Asked(yes=yes, older_than=older_than, backend=backend, every=every)
+    asked = Asked(yes=yes, older_than=older_than, backend=backend, every=every, out=out, shared=shared)
     survey = pruned(cache_folder(os.environ).absolute(), asked, dict(os.environ))
     if as_json:
         import msgspec

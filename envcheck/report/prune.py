@@ -49,7 +49,8 @@ def closing(survey: Survey, *, yes: bool) -> Iterator[str]:
         yield "Nothing to remove."
     else:
         verb = "Removed" if yes else "Would remove"
-        yield f"{verb} {len(going)} of {len(survey.items)}: {size(survey.frees)} of files in {survey.cache}."
+        runs = " and in the folders of runs" if any(item.kind == "run" for item in going) else ""
+        yield f"{verb} {len(going)} of {len(survey.items)}: {size(survey.frees)} of files in {survey.cache}{runs}."
         yield from about_images(survey, going)
         if shared := sum((item.bytes or 0) - item.frees for item in going if item.frees is not None):
             yield f"{size(shared)} more are hard links to files that others have too, such as uv's cache, and stay."

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -316,6 +317,40 @@ def test_killed_while_it_sends_it_finds_the_job_by_its_name(fleet: Fleet, cluste
 
     assert fleet.run() == 1
     assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def test_what_a_killed_run_left_is_pruned_once_its_jobs_are_gone(fleet: Fleet, cluster: Cluster) -> None:
+    fleet.matrix(1, "560")
+    fleet.env = {"STAND_IN_S": "60"}
+    with fleet.start() as running:
+        until_running(fleet)
+        followed = pruned(fleet)
+        running.send_signal(signal.SIGKILL)
+        ended(running)
+    run, name = fleet.shared, f"envcheck-{fleet.shared.name}-0"
+    young = pruned(fleet)
+    state = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (run / "run.json").write_text(json.dumps(state | {"begun_at": state["begun_at"] - 2 * 86400}), encoding="utf-8")
+    queued = pruned(fleet)
+    cluster.ask("scancel", f"--name={name}")
+    wait_until(lambda: name not in cluster.ask("squeue", "--noheader", "--format=%j"), "the job to be gone")
+    listed, there, removed = pruned(fleet), run.exists(), pruned(fleet, "--yes")
+
+    assert [one["kept"][:20] for one in (followed, young, queued)] == [
+        "a run goes on that follows it"[:20], "the same command goes on"[:20], "its jobs are in Slurm's queue"[:20]
+    ]  # fmt: skip
+    assert (listed.get("kept", ""), there) == ("", True)
+    assert removed["removed"]
+    assert not run.exists()
+
+
+def pruned(fleet: Fleet, *more: str) -> dict[str, Any]:
+    """What `envcheck prune` says of the only run."""
+    argv = [sys.executable, "-m", "envcheck", "prune", "--json", *more]
+    env = environment({**fleet.cluster.env, "ENVCHECK_CACHE": str(fleet.folder / "no-cache")})
+    done = subprocess.run(argv, cwd=fleet.folder, env=env, capture_output=True, check=True)
+    (found,) = (item for item in json.loads(done.stdout)["items"] if item["kind"] == "run")
+    return dict(found)
 
 
 def test_ctrl_c_cancels_keeps_what_was_finished_and_the_next_call_does_the_rest(fleet: Fleet, cluster: Cluster) -> None:

@@ -153,6 +153,28 @@ class History(Record, frozen=True, kw_only=True, tag_field="schema", tag="envche
     removed: int = 0
 
 
+class Gone(Record, frozen=True):
+    """An entry that was removed with its evidence."""
+
+    digest: str
+    cell: str
+    host: str
+    recorded_at: str
+    verdict: Verdict
+
+
+class Forgotten(Record, frozen=True, kw_only=True, omit_defaults=False):
+    """What a night's policy has let go: all but the `keep` newest of each cell and host, and but `keep_days` days.
+
+    `failed` says why nothing could be removed; empty where all went.
+    """
+
+    keep: int
+    keep_days: float
+    removed: tuple[Gone, ...] = ()
+    failed: str = ""
+
+
 class Night(Record, frozen=True, kw_only=True, tag_field="schema", tag="envcheck.nightly/1", omit_defaults=False):
     """What a nightly run came to. `entries` are the last of each cell, `changes` what is news of this run.
 
@@ -170,3 +192,5 @@ class Night(Record, frozen=True, kw_only=True, tag_field="schema", tag="envcheck
     left: tuple[str, ...]
     unreachable: tuple[str, ...]
     exit_code: int
+    forgotten: Forgotten | None = None
+    """None where no policy was named: then nothing is ever removed."""

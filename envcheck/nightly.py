@@ -20,14 +20,14 @@ import msgspec
 
 from envcheck import __version__, environments
 from envcheck import cache as files
-from envcheck.archive import Archive, open_archive
+from envcheck.archive import Archive, Policy, going, open_archive
 from envcheck.changes import REGRESSION
 from envcheck.conclude import conclude_cell
 from envcheck.division import portion_of
 from envcheck.engines import local
 from envcheck.entries import class_of, entry_of
-from envcheck.errors import MET, UNMET, InfrastructureError, InterruptedRunError, NothingSelectedError
-from envcheck.kept import Entry, Night
+from envcheck.errors import MET, UNMET, EnvcheckError, InfrastructureError, InterruptedRunError, NothingSelectedError
+from envcheck.kept import Entry, Forgotten, Gone, Night
 from envcheck.model import Cell, Evidence
 from envcheck.publishing import Outcome, Target, check_target, publish
 from envcheck.report.progress import Progress
@@ -54,6 +54,8 @@ class NightlyRequest:
     archive: Path
     budget_s: float | None = None
     resume_s: float = 12 * 3600.0
+    keep: tuple[int, float] | None = None
+    """What the archive keeps in the end: so many newest entries of each cell and host, and so many days. None: all."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def nightly(asked: NightlyRequest, progress: Progress, engine: Engine | None = N
             outcome = publish(target, evidence, progress)
         night = night_of(run, outcome, resumed=resumed, again=again, left=left)
         archive.end_run(name, now().isoformat(timespec="seconds"))
+        night = after_forgetting(night, archive, asked.keep)
     reached = {cell.id for cell in reachable}
     beyond = tuple(cell.id for cell in cells if cell.id not in reached)
     return msgspec.structs.replace(night, unreachable=beyond), outcome
@@ -221,6 +224,26 @@ def measure_again(run: Run, cells: Sequence[Cell], progress: Progress) -> tuple[
 def newest_of(archive: Archive, run: str) -> list[Entry]:
     """The last entry of each cell of a run, in the order in which they were measured first."""
     return list({entry.cell: entry for entry in archive.of_run(run)}.values())
+
+
+def after_forgetting(night: Night, archive: Archive, keep: tuple[int, float] | None) -> Night:
+    """The night, with what the policy has let go; everything that this run has stored stays.
+
+    A failure to remove takes nothing of the night back: it is told, and is the exit code where all else is well.
+    """
+    if keep is None:
+        return night
+    newest, days = keep
+    since = (now() - timedelta(days=days)).isoformat(timespec="seconds")
+    try:
+        gone = [one for one in going(archive.entries(), Policy(newest, since)) if one.run != night.run]
+        archive.remove(one.digest for one in gone)
+    except EnvcheckError as error:
+        said = Forgotten(keep=newest, keep_days=days, failed=f"{error.message} {error.remedy}".strip())
+        code = night.exit_code or error.exit_code
+        return msgspec.structs.replace(night, forgotten=said, exit_code=code)
+    removed = tuple(Gone(one.digest, one.cell, one.host, one.recorded_at, one.verdict) for one in gone)
+    return msgspec.structs.replace(night, forgotten=Forgotten(keep=newest, keep_days=days, removed=removed))
 
 
 def night_of(run: Run, outcome: Outcome, *, resumed: bool, again: Sequence[str], left: Sequence[str]) -> Night:

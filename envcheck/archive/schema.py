@@ -39,7 +39,10 @@ CREATE INDEX run_by_matrix ON run (matrix, began)
 """
 """Nightly runs, so that one that was cut off can go on: `ended` is NULL until its results are published."""
 
-STEPS: tuple[str, ...] = (FIRST, RUNS)
+REMOVING = "CREATE INDEX entry_by_facts ON entry (facts)"
+"""Before facts are removed SQLite looks for entries that have them; without this it reads all entries for each."""
+
+STEPS: tuple[str, ...] = (FIRST, RUNS, REMOVING)
 VERSION = len(STEPS)
 
 

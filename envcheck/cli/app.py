@@ -215,6 +215,15 @@ def positive(option: str, value: float, most: float = float("inf")) -> float:
     return value
 
 
+def policy_of(keep: int | None, keep_days: float | None) -> tuple[int, float] | None:
+    """What --keep and --keep-days say that an archive is to keep; None where neither is given. Raises UsageError."""
+    if keep is None and keep_days is None:
+        return None
+    if keep is None or keep_days is None:
+        raise UsageError("--keep and --keep-days belong together", remedy="Such as: --keep 30 --keep-days 90")
+    return keep, positive("--keep-days", keep_days, LONGEST_DAYS)
+
+
 def encoding_of_stdout() -> str:
     """The encoding of standard output, where it has one."""
     return getattr(stdout(), "encoding", None) or "utf-8"

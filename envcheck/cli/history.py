@@ -8,11 +8,10 @@ import click
 
 from envcheck.cli.app import (
     EPILOG,
-    LONGEST_DAYS,
     argument,
     command,
     history_option,
-    positive,
+    policy_of,
     write,
     write_json,
 )
@@ -66,13 +65,11 @@ def history(
     if digest is not None:
         write([store.encode_evidence(archived.evidence_named(archive, digest))])
         return MET
-    if (keep is None) != (keep_days is None):
-        raise UsageError("--keep and --keep-days belong together", remedy="Such as: --keep 30 --keep-days 90")
-    if keep is not None and keep_days is not None:
+    policy = policy_of(keep, keep_days)
+    if policy is not None:
         if since is not None:
             raise UsageError("--since is for what is shown", remedy="What may go is named by --keep and --keep-days.")
-        days = positive("--keep-days", keep_days, LONGEST_DAYS)
-        found = archived.forget(archive, keep, days, cell=cell, host=host, yes=yes, now=datetime.now(timezone.utc))
+        found = archived.forget(archive, *policy, cell=cell, host=host, yes=yes, now=datetime.now(timezone.utc))
     elif yes:
         raise UsageError("--yes removes what --keep and --keep-days let go, and they are not given")
     else:

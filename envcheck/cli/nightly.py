@@ -22,6 +22,7 @@ from envcheck.cli.app import (
     min_speedup_option,
     model_option,
     out_option,
+    policy_of,
     positive,
     quiet_option,
     relock_option,
@@ -59,6 +60,13 @@ from envcheck.cli.app import (
     metavar="HOURS",
     help="Go on with a run that was cut off, if it began within so many hours.",
 )
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Remove from the archive in the end, and say so: all but so many newest entries of each cell and host;",
+)
+@click.option("--keep-days", type=float, metavar="DAYS", help="and all but what is so many days old at most.")
 @jobs_option
 @deadline_option
 @suite_option
@@ -81,6 +89,8 @@ def nightly(
     history: Path | None,
     budget: float | None,
     resume_within: float,
+    keep: int | None,
+    keep_days: float | None,
     jobs: int,
     deadline: float,
     suite: Sequence[Path],
@@ -118,6 +128,7 @@ def nightly(
         archive=history or out / "history.sqlite",
         budget_s=None if budget is None else 60 * positive("--budget", budget),
         resume_s=3600 * positive("--resume-within", resume_within, 24 * LONGEST_DAYS),
+        keep=policy_of(keep, keep_days),
     )
     with Progress(quiet=quiet) as progress:
         night, outcome = nights.nightly(asked, progress)

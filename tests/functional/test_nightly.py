@@ -143,6 +143,33 @@ def test_a_budget_is_spent_on_the_stalest_and_what_did_not_fit_is_named(
 # --- alone ------------------------------------------------------------------------------------------------------
 
 
+def test_a_policy_removes_what_is_old_and_says_so_and_without_one_nothing_goes(
+    nightly: Callable[..., Ran], tmp_path: Path
+) -> None:
+    """All but the first of a spell, the newest, and what this very night has stored."""
+    nights = [nightly() for _ in range(3)]
+    assert [one.night["forgotten"] for one in nights] == [None] * 3
+    assert len(entries(tmp_path)) == 9
+    time.sleep(2)
+    night = nightly("--keep", "1", "--keep-days", "0.00001").night
+
+    forgotten = night["forgotten"]
+    assert {one["cell"] for one in forgotten["removed"]} == {CELL.format(number) for number in (1, 2, 3)}
+    assert len(forgotten["removed"]) == 6
+    left = Counter(entry.run for entry in entries(tmp_path))
+    assert left == {nights[0].night["run"]: 3, night["run"]: 3}
+    again = nightly("--keep", "100", "--keep-days", "100")
+    assert (again.night["forgotten"]["removed"], len(entries(tmp_path))) == ([], 9)
+
+
+@pytest.mark.parametrize("words", ["--keep 3", "--keep-days 3", "--keep 0 --keep-days 1", "--keep 1 --keep-days 1e9"])
+def test_half_a_policy_is_wrong_use_before_anything_runs(
+    nightly: Callable[..., Ran], tmp_path: Path, words: str
+) -> None:
+    assert nightly(*words.split()).code == 2
+    assert not (tmp_path / ".envcheck").exists()
+
+
 def test_a_second_night_at_once_is_told_who_holds_the_machine(tmp_path: Path) -> None:
     matrix(tmp_path, 3)
     slow = variables(tmp_path, STAND_IN_MS="60000")

@@ -51,6 +51,8 @@ CUDA_TAG = re.compile(
 def base_of(image: str) -> Base:
     """What is known of an image by its name."""
     name, _, tag = HUB.sub("", image.partition("@")[0].lower()).partition(":")
+    if "onbuild" in tag:  # its triggers may install anything
+        return Base()
     if re.search(r"(?:^|[-.])(?:alpine|musl)", tag) or name == "alpine" or name.startswith("alpine/"):
         return Base(family="alpine", python=python_tag(tag) if name == "python" else "", capabilities="")
     if name == "python":

@@ -120,12 +120,27 @@ def instruction(text: Text, parts: list[tuple[str, int]], start: int) -> Instruc
     name = keyword[1].upper() if keyword else ""
     if keyword is None or name not in KEYWORDS:
         raise Unreadable(f"{name[:40]!r} is no instruction of a Dockerfile", *text.at(start))
-    flags, at = [], keyword.end()
-    while flag := FLAG.match(whole.text, at):
+    flags, at = flags_of(whole.text, keyword.end())
+    last, offset = parts[-1]
+    return Instruction(name, flags, cut(whole, at), (), start, offset + len(last))
+
+
+def flags_of(text: str, at: int) -> tuple[tuple[tuple[str, str], ...], int]:
+    """The flags from an index on, and where they end."""
+    flags = []
+    while flag := FLAG.match(text, at):
         flags.append((flag["name"], flag["value"] or ""))
         at = flag.end()
-    last, offset = parts[-1]
-    return Instruction(name, tuple(flags), cut(whole, at), (), start, offset + len(last))
+    return tuple(flags), at
+
+
+def trigger_of(one: Instruction) -> Instruction | None:
+    """What an ONBUILD asks of whatever is built on its stage, with its heredocs; None for any other instruction."""
+    keyword = re.match(r"\S+", one.words.text) if one.keyword == "ONBUILD" else None
+    if keyword is None:
+        return None
+    flags, at = flags_of(one.words.text, keyword.end())
+    return one._replace(keyword=keyword[0].upper(), flags=flags, words=cut(one.words, at))
 
 
 def cut(words: Words, at: int) -> Words:
@@ -137,6 +152,7 @@ def cut(words: Words, at: int) -> Words:
 
 def bodies(lines: list[tuple[str, int]], number: int, one: Instruction) -> tuple[list[tuple[str, Words, int]], int]:
     """The heredocs of an instruction, with where each ends, and the number of the next line."""
+    one = trigger_of(one) or one
     if one.keyword not in WITH_HEREDOC or one.array() is not None:
         return [], number
     found = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from envcheck.lint.bases import OLD, Base, base_of
-from envcheck.lint.dockerfile import Instruction, Stage, instructions, pairs, stages
+from envcheck.lint.dockerfile import Instruction, Stage, instructions, pairs, stages, trigger_of
 from envcheck.lint.installs import Other, Package, Pip, installs, listed, requirement
 from envcheck.lint.shell import Command, Word, commands
 from envcheck.lint.textual import Text, Words
@@ -80,12 +80,21 @@ def image_of(text: Text, beside: Beside, target: str = "") -> Image:
     )  # fmt: skip
     image.limited = OLD.search(first.image) is not None
     image.extents = [(one.start, one.end) for one in written]
-    taken: set[int] = set()
-    for one in chain:
-        reader = Reader(image, one, every, beside)
-        reader.taken = taken
-        reader.read()
+    image.complete = "onbuild" not in first.image  # what its triggers install nobody knows
+    read_chain(image, chain, every, beside, set())
     return image
+
+
+def read_chain(
+    image: Image, chain: list[Stage], every: list[Stage], beside: Beside, taken: set[int], depth: int = 0
+) -> None:
+    """What the stages of a chain add to an image; triggers of a stage run first in the one that is FROM it."""
+    triggers: tuple[Instruction, ...] = ()
+    for one in chain:
+        reader = Reader(image, one, every, beside, depth)
+        reader.taken = taken
+        reader.read(triggers)
+        triggers = tuple(found for each in one.body if (found := trigger_of(each)) is not None)
 
 
 def chain_of(wanted: Stage, every: list[Stage]) -> list[Stage]:
@@ -112,10 +121,10 @@ class Reader:
         self.taken: set[int] = set()
         """Stages whose Python packages were copied: each is read once."""
 
-    def read(self) -> None:
-        """All instructions, in their order."""
+    def read(self, triggers: Sequence[Instruction] = ()) -> None:
+        """All instructions, in their order, those that the stage before has left for this one first."""
         acts = {"ENV": self.env, "ARG": self.arg, "COPY": self.copy, "ADD": self.copy, "RUN": self.run}
-        for one in self.stage.body:
+        for one in (*triggers, *self.stage.body):
             if one.keyword in acts:
                 acts[one.keyword](one)
 
@@ -160,10 +169,7 @@ class Reader:
             return
         self.taken.add(id(stage))
         other = Image(base=self.image.base, name="", origin=stage.origin, platform="")
-        for one in chain_of(stage, self.every):
-            reader = Reader(other, one, self.every, self.beside, self.depth + 1)
-            reader.taken = self.taken
-            reader.read()
+        read_chain(other, chain_of(stage, self.every), self.every, self.beside, self.taken, self.depth + 1)
         self.image.python.update(other.python)
         self.image.bare |= other.bare
         self.image.removed |= other.removed

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 
-from envcheck.lint.image import Beside
+from envcheck.lint.image import Beside, inner
 from envcheck.lint.imagechecks import speaks_of_mediapipe
 from envcheck.lint.running import Place, Run, built, folder_speaks, judged
 from envcheck.lint.shell import Command, Word, commands
-from envcheck.lint.textual import Spot, Text, joined
+from envcheck.lint.textual import Spot, Text, Words, joined
 
 ENGINES = frozenset(("docker", "podman", "nerdctl", "nvidia-docker"))
 NEAR = re.compile(r"(?:docker|podman|nerdctl)\b")
@@ -17,9 +18,20 @@ FLAGS = frozenset(
     """
     --detach --interactive --tty --rm --privileged --init --read-only --publish-all --no-healthcheck
     --oom-kill-disable --sig-proxy --disable-content-trust --quiet --help --replace --rmi --tls-verify --env-host
-    --http-proxy --no-hosts --no-hostname --rootful
+    --http-proxy --no-hosts --no-hostname --rootful --read-only-tmpfs --unsetenv-all --passwd --use-api-socket
     """.split()  # noqa: SIM905 (it reads better so)
 )
+CLIENT_FLAGS = frozenset(
+    ["-D", "--debug", "--tls", "--tlsverify", "-r", "--remote", "--syslog", "--noout", "--transient-store"]
+)
+"""Options of the client itself, before `run`, that have no value."""
+WRAPPERS = frozenset(
+    """
+    ssh timeout nice ionice xargs srun flock watch setsid stdbuf doas chrt taskset numactl systemd-run parallel nohup
+    """.split()  # noqa: SIM905 (it reads better so)
+)
+"""Programs that run others."""
+TAKEN = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 SHORT_FLAGS = frozenset("ditPq")
 NAMES = {"-e": "--env", "-u": "--user"}
 MAKE = re.compile(r"^\t[@+-]*")
@@ -40,10 +52,39 @@ def runs(text: Text, beside: Beside) -> Iterator[Run]:
     for parts in logical_lines(text):
         line = joined(parts)
         if NEAR.search(line.text):
-            for command in commands(line):
-                run = run_of(command, beside)
-                if run is not None:
-                    yield run
+            found = (run_of(command, beside) for command in started(line))
+            yield from (run for run in found if run is not None)
+
+
+def started(line: Words) -> Iterator[Command]:
+    """The commands of a line: also those whose output it takes, and those that another program is told to run."""
+    for part in (line, *(line.part(*inside.span(inside.lastindex or 0)) for inside in TAKEN.finditer(line.text))):
+        for command in commands(part):
+            yield from unwrapped(command)
+
+
+def unwrapped(command: Command) -> Iterator[Command]:
+    """A command; of a program that runs others, what it is told to run, in its words or in one of them."""
+    if posixpath.basename(command[0].text) not in WRAPPERS:
+        yield from inner(command, {})
+        return
+    for number, word in enumerate(command):
+        if is_engine(word.text):
+            yield command[number:]
+            return
+        if " " in word.text and NEAR.search(word.text):
+            yield from (told(word, one) for one in commands(Words(word.text, ((0, 0),))))
+            return
+
+
+def told(word: Word, command: Command) -> Command:
+    """A command that stands in one word, with the place of that word."""
+    return tuple(Word(one.text, word.start, word.end) for one in command)
+
+
+def is_engine(text: str) -> bool:
+    """Whether a word is the name of an engine's client."""
+    return posixpath.basename(text) in ENGINES
 
 
 def logical_lines(text: Text) -> Iterator[list[tuple[str, int]]]:
@@ -66,9 +107,8 @@ def logical_lines(text: Text) -> Iterator[list[tuple[str, int]]]:
 
 def run_of(command: Command, beside: Beside) -> Run | None:
     """The container that a command starts."""
-    engine = command[0].text.rsplit("/", 1)[-1]
-    at = 2 if len(command) > 2 and command[1].text == "container" else 1
-    if engine not in ENGINES or len(command) <= at or command[at].text not in ("run", "create"):
+    engine, at = posixpath.basename(command[0].text), subcommand(command)
+    if at is None or not is_engine(engine):
         return None
     extent = (command[0].start, command[-1].end)
     run = Run(family="SRC85", place=(command[0].start, command[at].end), extent=extent)
@@ -83,12 +123,28 @@ def run_of(command: Command, beside: Beside) -> Run | None:
     return run
 
 
+def subcommand(command: Command) -> int | None:
+    """Where `run` or `create` stands, behind the client's own options and `container`; None for other commands."""
+    at = 1
+    while at < len(command) and command[at].text not in ("run", "create"):
+        text = command[at].text
+        if text.startswith("-"):
+            at += 1 if "=" in text or text in CLIENT_FLAGS else 2
+        elif text == "container":
+            at += 1
+        else:
+            return None
+    return at if at < len(command) else None
+
+
 def options(run: Run, words: tuple[Word, ...], engine: str) -> Word | None:
     """What the options say; the first word that is none names the image."""
     at = 0
     while at < len(words):
         word = words[at]
         name, equals, value = word.text.partition("=")
+        if word.text == "--":
+            return words[at + 1] if at + 1 < len(words) else None
         if not word.text.startswith("-"):
             if not word.text.startswith(("$", "`")) or at == len(words) - 1 or not following(words[at + 1 :]):
                 return word

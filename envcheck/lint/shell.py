@@ -21,6 +21,32 @@ BEFORE = frozenset(
     ("sudo", "exec", "time", "nohup", "command", "then", "do", "else", "if", "while", "!", "env", "elif")
 )
 """Words before a command that are not its name."""
+OPTIONS_OF = {
+    "sudo": frozenset(
+        [
+            "-u",
+            "-g",
+            "-h",
+            "-p",
+            "-C",
+            "-D",
+            "-R",
+            "-T",
+            "-r",
+            "-t",
+            "-U",
+            "--user",
+            "--group",
+            "--chdir",
+            "--host",
+            "--prompt",
+        ]
+    ),
+    "env": frozenset(("-u", "-C", "--unset", "--chdir")),
+    "time": frozenset(("-f", "-o")),
+    "exec": frozenset(("-a",)),
+}
+"""Their options whose value is the next word; other words before a command have no options."""
 
 
 class Word(NamedTuple):
@@ -50,9 +76,10 @@ def named(command: list[Word]) -> Iterator[Command]:
     """A command from its name on."""
     start = 0
     while start < len(command) and (command[start].text in BEFORE or ASSIGNMENT.match(command[start].text)):
+        valued = OPTIONS_OF.get(command[start].text)
         start += 1
-        while start < len(command) and command[start - 1].text == "sudo" and command[start].text.startswith("-"):
-            start += 1
+        while valued is not None and start < len(command) and command[start].text.startswith("-"):
+            start += 2 if command[start].text in valued else 1
     if start < len(command):
         yield tuple(command[start:])
 

@@ -112,6 +112,11 @@ class Words(NamedTuple):
         start, there = self.pieces[max(number, 0)]
         return there + index - start
 
+    def part(self, start: int, end: int) -> Words:
+        """The text between two of its indices."""
+        kept = [(at - start, there) for at, there in self.pieces if start < at < end]
+        return Words(self.text[start:end], ((0, self.offset(start)), *kept))
+
 
 def joined(parts: Iterable[tuple[str, int]]) -> Words:
     """Pieces of text with their offsets as one text."""

@@ -163,6 +163,76 @@ def test_a_run_line_knows_the_dockerfile_beside_it() -> None:
     assert codes("run.sh", text, {"Dockerfile": FACEMESH + b"ENV NVIDIA_DRIVER_CAPABILITIES=all"}) == []
 
 
+WITHOUT_GRAPHICS = "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=utility mediapipe"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker --context lab run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=utility mediapipe",
+        "docker -D -H tcp://h:1 container run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=utility mediapipe",
+        "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=utility -- mediapipe",
+        "nvidia-docker run -eNVIDIA_DRIVER_CAPABILITIES=utility mediapipe",
+        f"sudo -E -u deploy {WITHOUT_GRAPHICS}",
+        f"env -u X A=b {WITHOUT_GRAPHICS}",
+        f"timeout 10 {WITHOUT_GRAPHICS}",
+        f"ssh host {WITHOUT_GRAPHICS}",
+        f"ssh host '{WITHOUT_GRAPHICS}'",
+        f'bash -ec "{WITHOUT_GRAPHICS}"',
+        f"id=$({WITHOUT_GRAPHICS})",
+        f'echo "$({WITHOUT_GRAPHICS})"',
+        f"id=`{WITHOUT_GRAPHICS}`",
+    ],
+)
+def test_a_container_is_seen_however_it_is_started(line: str) -> None:
+    (spot,) = found("run.sh", f"#!/bin/sh\n{line}\n")
+    assert (spot.code, spot.line) == ("SRC850", 2)
+    assert spot.column <= line.index("NVIDIA_DRIVER") + 1 <= spot.end_column
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"echo {WITHOUT_GRAPHICS}",
+        "docker compose run --gpus all mediapipe",
+        "docker image create --gpus all mediapipe",
+        "docker --context",
+        "docker run --",
+        "timeout 10",
+        "sudo -u",
+        "docker build -t mediapipe . run",
+    ],
+)
+def test_what_starts_no_container_says_nothing(line: str) -> None:
+    assert codes("run.sh", f"#!/bin/sh\n{line}\n") == []
+
+
+ONBUILD = """
+FROM python:3.11-slim AS base
+ONBUILD RUN apt-get update && apt-get install -y libegl1 libgles2 libgl1 libglib2.0-0
+ONBUILD ARG VERSION=1.2.2
+ONBUILD RUN --mount=type=cache,target=/x <<EOF
+pip install mediapipe==$VERSION
+EOF
+"""
+
+
+def test_triggers_run_in_the_stage_that_is_from_theirs_and_nowhere_else() -> None:
+    child, grandchild = "FROM base AS child\n", "FROM child\nRUN pip install mediapipe==0.10.31\n"
+    assert codes("Dockerfile", ONBUILD + child) == []
+    assert codes("Dockerfile", ONBUILD) == []
+    (spot,) = found("Dockerfile", ONBUILD.replace("1.2.2", "1.0.0") + child)
+    assert (spot.code, spot.line) == ("SRC833", 6)
+    assert codes("Dockerfile", ONBUILD + child + grandchild) == ["SRC833"]
+    late = ONBUILD.replace("ONBUILD ", "", 1) + "FROM debian:12\nRUN pip install mediapipe==1.2.2\n"
+    assert codes("Dockerfile", late) == ["SRC831", "SRC832"]
+
+
+def test_what_an_image_with_triggers_brings_nobody_knows() -> None:
+    assert base_of("python:3.6-onbuild") == base_of("of/somebody:1")
+    assert codes("Dockerfile", "FROM python:3.6-onbuild\nRUN pip install mediapipe\n") == []
+
+
 def test_an_image_that_nobody_knows_makes_it_a_remark() -> None:
     (finding,) = found("run.sh", "docker run --gpus all mediapipe-app\n")
 

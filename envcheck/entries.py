@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from envcheck.archive import digest_of
 from envcheck.conclude import conclude_cell
@@ -11,6 +11,9 @@ from envcheck.errors import UsageError
 from envcheck.kept import NOT_DELIVERED, Entry
 from envcheck.model import CellResult, Evidence, Finding, Host, Nvml, Status
 from envcheck.moving import facts_of
+
+AHEAD = timedelta(days=1)
+"""How far clocks may differ: by a zone that was taken for another, and no further."""
 
 
 def entry_of(
@@ -64,6 +67,11 @@ def utc(recorded_at: str) -> str:
     except (ValueError, OverflowError):
         raise UsageError(f"recorded_at is {recorded_at[:40]!r}, which is no time") from None
     raise UsageError(f"recorded_at is {recorded_at[:40]!r}, which names no time zone")
+
+
+def has_come(recorded_at: str, now: datetime) -> bool:
+    """False for a time, in UTC as `Entry.recorded_at`, that lies so far ahead that a clock must have been wrong."""
+    return recorded_at <= (now.astimezone(timezone.utc) + AHEAD).isoformat(timespec="seconds")
 
 
 def since_of(text: str | None) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 from envcheck import lost, seal, store
 from envcheck.archive import Archive, open_archive
-from envcheck.entries import entry_of
+from envcheck.entries import entry_of, has_come
 from envcheck.errors import NothingSelectedError, UsageError
 from envcheck.incoming import Found, exists, read
 from envcheck.kept import Conflict, Entry, Lost, Merged, Refused
@@ -90,6 +91,10 @@ def take(archive: Archive, found: Found, tally: Tally, terms: Terms) -> None:
         entry = entry_of(found.evidence, found.run)
     except UsageError as error:
         tally.refused.append(Refused(found.source, error.message))
+        return
+    if not has_come(entry.recorded_at, datetime.now(timezone.utc)):
+        why = f"it was recorded at {entry.recorded_at}, which is yet to come here: one of the two clocks is wrong"
+        tally.refused.append(Refused(found.source, why))
         return
     if found.evidence.lost:
         tally.given_up[entry.cell] = Lost(entry.cell, entry.axes)

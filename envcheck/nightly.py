@@ -25,7 +25,7 @@ from envcheck.changes import REGRESSION
 from envcheck.conclude import conclude_cell
 from envcheck.division import portion_of
 from envcheck.engines import local
-from envcheck.entries import class_of, entry_of
+from envcheck.entries import class_of, entry_of, has_come
 from envcheck.errors import MET, UNMET, EnvcheckError, InfrastructureError, InterruptedRunError, NothingSelectedError
 from envcheck.kept import Entry, Forgotten, Gone, Night
 from envcheck.model import Cell, Evidence
@@ -167,8 +167,14 @@ def work(run: Run, cells: Sequence[Cell], progress: Progress) -> tuple[str, ...]
 
 
 def histories(archive: Archive, cells: Sequence[Cell]) -> dict[str, list[Entry]]:
-    """All entries of each cell, the oldest first."""
-    return {cell.id: sorted(archive.entries(cell=cell.id), key=lambda one: one.recorded_at) for cell in cells}
+    """All entries of each cell that can be believed to be older than tonight's, the oldest first."""
+    return {cell.id: sorted(past(archive, cell.id), key=lambda one: one.recorded_at) for cell in cells}
+
+
+def past(archive: Archive, cell: str) -> list[Entry]:
+    """Entries of a cell, without those of a clock that was ahead, which would be the newest for years."""
+    at = now()
+    return [one for one in archive.entries(cell=cell) if has_come(one.recorded_at, at)]
 
 
 def remaining(run: Run) -> float:
@@ -249,7 +255,7 @@ def after_forgetting(night: Night, archive: Archive, keep: tuple[int, float] | N
 def night_of(run: Run, outcome: Outcome, *, resumed: bool, again: Sequence[str], left: Sequence[str]) -> Night:
     """What the run came to."""
     cells = [cell.id for cell in outcome.results.cells]
-    known: Mapping[str, list[Entry]] = {cell: list(run.archive.entries(cell=cell)) for cell in cells}
+    known: Mapping[str, list[Entry]] = {cell: past(run.archive, cell) for cell in cells}
     changed = tuple(change for cell in cells for change in news(known[cell], run.name))
     last = newest_of(run.archive, run.name)
     worse = any(change.kind == REGRESSION and change.confirmed for change in changed)

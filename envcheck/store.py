@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RESULTS = "results.json"
 EVIDENCE = "evidence"
 LOGS = "logs"
-REPORTS = ("junit.xml", "report.md", "report.html", "evidence.sha256", "evidence.sha256.hmac")
+REPORTS = ("junit.xml", "report.md", "report.html", "proofs.json", "evidence.sha256", "evidence.sha256.hmac")
 """Files that describe one run; an old one beside new results would be a lie."""
 
 WHERE_EVIDENCE_IS = "Name a folder that `envcheck validate --out` wrote, its evidence folder, or one evidence file."

@@ -13,6 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from envcheck import cache as files
+from envcheck import store
 from envcheck.cell.stage import Setting
 from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
@@ -51,7 +52,9 @@ def prove(request: ImageRequest, progress: Progress) -> tuple[Outcome, str]:
         proofs = tuple(attempts(subject, evidence, setting, progress))
         outcome = publish(target, [evidence], progress)
     kept = Proofs(image=subject.config.reference, id=subject.config.id, proofs=proofs)
-    (request.check.out / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
+    path = request.check.out / FILE
+    with store.explained(request.check.out):
+        store.commit([(store.stage(path, msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n"), path)])
     return outcome, prescription.render(kept)
 
 

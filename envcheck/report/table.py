@@ -22,6 +22,8 @@ from envcheck.record import Record
 STALE_DAYS = 30.0
 """After so many days wheels, drivers and images have moved on, and a verdict says what was rather than what is."""
 SECONDS_A_DAY = 86_400.0
+AHEAD_S = SECONDS_A_DAY
+"""A date further ahead is that of a clock that was wrong: as good as none."""
 NEVER = Version("0")
 DRIVER = re.compile(r"\bdriver (\d+(?:\.\d+)*)")
 """The driver in the name of a class of hosts."""
@@ -117,7 +119,7 @@ def tabulate(
 
     `links` leads from the digest of an entry to its evidence.
     """
-    recorded = [seen(entry, at, stale_days, (links or {}).get(entry.digest, "")) for entry in newest(entries)]
+    recorded = [seen(entry, at, stale_days, (links or {}).get(entry.digest, "")) for entry in newest(entries, at)]
     hosts = hosts_by_backend(recorded)
     found = {(place.host, place.cell): place for place in recorded}
     for slot in slots:
@@ -130,21 +132,25 @@ def tabulate(
     return Table(tuple(grid(*which, grouped[which]) for which in sorted(grouped)), at)
 
 
-def newest(entries: Iterable[Entry]) -> list[Entry]:
-    """The last entry of each cell on each class of hosts; of two at the same moment the later one."""
+def newest(entries: Iterable[Entry], at: datetime | None = None) -> list[Entry]:
+    """The last entry of each cell on each class of hosts; of two at the same moment the later one.
+
+    `at`: the moment that it is; what was recorded after it comes before everything that has a date.
+    """
+    latest = float("inf") if at is None else at.timestamp() + AHEAD_S
     found: dict[tuple[str, str], tuple[float, Entry]] = {}
     for entry in entries:
-        which, when = (entry.cell, entry.host), recency(entry)
+        which, when = (entry.cell, entry.host), recency(entry, latest)
         before = found.get(which)
         if before is None or when >= before[0]:
             found[which] = (when, entry)
     return [entry for _, entry in found.values()]
 
 
-def recency(entry: Entry) -> float:
-    """Seconds since 1970, before everything else where the date is none."""
+def recency(entry: Entry, latest: float) -> float:
+    """Seconds since 1970, before everything else where the date is none, or after the latest that it can be."""
     seconds = seconds_of(entry.recorded_at)
-    return float("-inf") if seconds is None else seconds
+    return float("-inf") if seconds is None or seconds > latest else seconds
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -166,7 +172,8 @@ def moment_of(text: str) -> datetime | None:
 def seen(entry: Entry, at: datetime, stale_days: float, link: str) -> Place:
     """The place of an entry."""
     seconds = seconds_of(entry.recorded_at)
-    age = None if seconds is None else max(0.0, (at.timestamp() - seconds) / SECONDS_A_DAY)
+    ahead = seconds is None or seconds > at.timestamp() + AHEAD_S
+    age = None if seconds is None or ahead else max(0.0, (at.timestamp() - seconds) / SECONDS_A_DAY)
     if entry.verdict is Verdict.UNREACHABLE:
         state = State.UNREACHABLE
     elif age is None or age > stale_days:

@@ -11,8 +11,9 @@ from envcheck.archive import Archive, open_archive
 from envcheck.errors import EnvcheckError
 from envcheck.kept import Forgotten, Gone, Night
 from envcheck.model import Verdict
-from envcheck.nightly import after_forgetting
+from envcheck.nightly import after_forgetting, past
 from envcheck.report.nightly import render
+from tests.unit.nights import CELL
 from tests.unit.nights import night as entry_of
 
 NIGHT = Night(
@@ -54,6 +55,14 @@ def test_what_went_is_counted_and_dated() -> None:
     assert "Removed 3 entries of 1 cell with their evidence, from 2026-08-01 to 2026-08-03, by --keep 1 " in text
     none = render(replace(NIGHT, forgotten=Forgotten(keep=1, keep_days=0.5)))
     assert "Nothing was old enough" in none
+
+
+def test_a_night_is_not_compared_with_what_a_clock_that_was_ahead_has_recorded(tmp_path: Path) -> None:
+    with open_archive(tmp_path / "a.sqlite") as archive:
+        for number in (0, 400_000):
+            archive.connection.execute("INSERT INTO evidence VALUES (?, x'00')", (entry_of(number).digest,))
+            archive.insert(entry_of(number))
+        assert [one.digest for one in past(archive, CELL)] == [entry_of(0).digest]
 
 
 def test_facts_are_removed_without_reading_every_entry_for_each(tmp_path: Path) -> None:

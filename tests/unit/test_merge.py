@@ -104,6 +104,13 @@ def test_evidence_without_a_time_is_refused(archive: Path, tmp_path: Path) -> No
     assert "yesterday" in found.refused[0].why
 
 
+def test_evidence_of_a_clock_that_is_ahead_is_refused(archive: Path, tmp_path: Path) -> None:
+    folder = results_folder(tmp_path / "a", replace(as_if_seen("accelerated"), recorded_at="2999-01-01T00:00:00Z"))
+    found = merge([folder], archive)
+    assert (found.added, len(found.refused)) == (0, 1)
+    assert "yet to come" in found.refused[0].why
+
+
 def test_a_damaged_row_of_another_archive_keeps_nothing_else_out(folder: Path, archive: Path, tmp_path: Path) -> None:
     merge([folder], archive)
     with open_archive(archive) as opened:

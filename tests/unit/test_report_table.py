@@ -100,6 +100,18 @@ def test_an_entry_without_a_date_is_stale_and_never_new() -> None:
     assert (place.state, place.age_days) == (State.STALE, None)
 
 
+def test_what_a_clock_that_was_ahead_has_recorded_hides_nothing_and_is_never_fresh() -> None:
+    ahead, seen = entry_of(recorded_at="2099-01-01T03:00:00+00:00"), entry_of("emulated")
+
+    for order in ((ahead, seen), (seen, ahead)):
+        (place,) = table_of(order).places()
+        assert (place.entry, place.state) == (seen, State.TESTED)
+    (place,) = table_of([ahead]).places()
+    assert (place.state, place.age_days) == (State.STALE, None)
+    (place,) = table_of([entry_of(recorded_at="2026-11-20T20:00:00+00:00")]).places()  # another zone, another clock
+    assert (place.state, place.age_days) == (State.TESTED, 0.0)
+
+
 def test_an_entry_becomes_stale_after_the_days_named() -> None:
     assert [next(table_of([entry_of()], stale_days=days).places()).state for days in (1.0, 2.0)] == [
         State.STALE,

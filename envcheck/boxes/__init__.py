@@ -4,7 +4,7 @@
 started; `sweep` removes what runs that are gone have left.
 """
 
-from envcheck.boxes.engine import Engine, EngineMissingError, Gpu, find
+from envcheck.boxes.engine import Engine, EngineMissingError, Gpu, find, silence
 from envcheck.boxes.inner import InnerBox, entering, inner_of, marked
 from envcheck.boxes.lifecycle import Box, box_of, fresh, remove_of_this_run, run_label, sweep, tidied
 from envcheck.boxes.options import RunOptions, argv
@@ -25,6 +25,7 @@ __all__ = [
     "marked",
     "remove_of_this_run",
     "run_label",
+    "silence",
     "sweep",
     "tidied",
 ]

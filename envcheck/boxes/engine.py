@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ CDI_FOLDERS = (Path("/etc/cdi"), Path("/var/run/cdi"))
 CDI_KIND = "nvidia.com/gpu"
 HOOK = "nvidia-container-runtime-hook"
 TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
+NONE_ANSWERS, STOPPED = "no container engine answers", "the container engine stopped answering"
+"""How our messages begin."""
 REMEDY = "Install Docker or Podman, or name the program with ENVCHECK_ENGINE."
 _QUOTE = 300
 
@@ -107,6 +109,14 @@ def find(
             return with_builder(engine, env)
         said.append((words[0], why_not(done)))
     raise missing(said, env)
+
+
+def silence(words: Sequence[str], env: Mapping[str, str], run: Run = process.run) -> str:
+    """Why an engine that answered before does not any more; empty where it answers."""
+    done = run([*words, *INFO], deadline_s=DEADLINE_S, env=env)
+    if done.started and parse(tuple(words), done.stdout, Surroundings()) is not None:
+        return ""
+    return f"{STOPPED} meanwhile: {why_not(done)}"
 
 
 def candidates(named: str) -> list[tuple[str, ...]]:
@@ -277,4 +287,4 @@ def missing(said: list[tuple[str, str]], env: Mapping[str, str]) -> EngineMissin
     found = (
         remedy for _, words in said for cause, remedy in _CAUSES if words != "not installed" and cause.search(words)
     )
-    return EngineMissingError(f"no container engine answers{where}: {listed_words}", remedy=next(found, REMEDY))
+    return EngineMissingError(f"{NONE_ANSWERS}{where}: {listed_words}", remedy=next(found, REMEDY))

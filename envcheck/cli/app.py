@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 PATH = click.Path(path_type=Path)
+LONGEST_S = 1e6
+"""Eleven days for one answer; the system's clocks do not count for ever."""
 LONGEST_DAYS = 36500.0
 """A century: further back the calendar ends."""
 

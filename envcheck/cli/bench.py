@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from envcheck.cli.app import (
+    LONGEST_S,
     PATH,
     command,
     deadline_option,
@@ -86,12 +87,12 @@ def bench(
         space=space_of(delegates, resolutions, faces, modes, blendshapes, streams),
         python=python,
         prefix=prefix,
-        seconds=positive("--seconds", seconds),
+        seconds=positive("--seconds", seconds, LONGEST_S),
         latency_limit_ms=None if latency_limit is None else positive("--latency-limit", latency_limit),
         leak=leaks,
         model=model,
         input=source,
-        deadline_s=positive("--deadline", deadline),
+        deadline_s=positive("--deadline", deadline, LONGEST_S),
     )
     keeping.check(out)
     with Progress(quiet=quiet) as progress:

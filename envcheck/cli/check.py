@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 
 from envcheck.cli.app import (
     EPILOG,
+    LONGEST_S,
     PATH,
     command,
     deadline_option,
@@ -113,7 +115,7 @@ def check(
         input=source,
         out=out,
         history=history,
-        deadline_s=positive("--deadline", deadline),
+        deadline_s=positive("--deadline", deadline, LONGEST_S),
         suites=suite,
     )
     with Progress(quiet=quiet) as progress:
@@ -179,13 +181,22 @@ def check_image(
 
 def run_option_of(text: str) -> str:
     """An option of the engine's run that leaves the container findable, ours, and spoken to."""
-    name = text.partition("=")[0]
-    if not text.startswith("-") or name in OURS:
+    ours = not OURS.isdisjoint(names_in(text))
+    if not text.startswith("-") or ours:
         raise UsageError(
-            f"--run-option {text!r} is {'set by envcheck' if name in OURS else 'no option'}",
+            f"--run-option {text!r} is {'set by envcheck' if ours else 'no option'}",
             remedy="One word, such as --run-option=--memory=512m",
         )
     return text
+
+
+def names_in(text: str) -> list[str]:
+    """The options in one word: -dit are three, -v/a:/b is one with its value."""
+    name = text.partition("=")[0]
+    if name.startswith("--"):
+        return [name]
+    flags = re.match("-[ditPq]*.?", name)
+    return [f"-{letter}" for letter in flags[0][1:]] if flags else []
 
 
 def pair(text: str) -> tuple[str, str]:

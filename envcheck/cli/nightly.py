@@ -10,6 +10,7 @@ import click
 from envcheck.cli.app import (
     EPILOG,
     LONGEST_DAYS,
+    LONGEST_S,
     PATH,
     backend_option,
     command,
@@ -119,7 +120,7 @@ def nightly(
         out=out,
         jobs=jobs,
         relock=relock,
-        deadline_s=positive("--deadline", deadline),
+        deadline_s=positive("--deadline", deadline, LONGEST_S),
         suites=tuple(suite),
         sign_key=sign_key,
     )

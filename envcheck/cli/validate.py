@@ -8,6 +8,7 @@ import click
 
 from envcheck.cli.app import (
     EPILOG,
+    LONGEST_S,
     backend_option,
     command,
     deadline_option,
@@ -113,7 +114,7 @@ def validate(
         jobs=jobs,
         preflight=not no_preflight,
         relock=relock,
-        deadline_s=positive("--deadline", deadline),
+        deadline_s=positive("--deadline", deadline, LONGEST_S),
         suites=suite,
         sign_key=sign_key,
         engine=engine,

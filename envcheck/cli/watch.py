@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from envcheck.cli.app import PATH, argument, command, positive
+from envcheck.cli.app import LONGEST_S, PATH, argument, command, positive
 from envcheck.errors import MET, UNMET, UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def check_options(
     if seconds is not None:
         if pid is None:
             raise UsageError("--seconds needs --pid; a command is watched to its end")
-        positive("--seconds", seconds)
+        positive("--seconds", seconds, LONGEST_S)
 
 
 class Outputs:

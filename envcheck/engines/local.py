@@ -11,7 +11,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from envcheck import environments, process
+import msgspec
+
+from envcheck import boxes, environments, process
 from envcheck.boxes import EngineMissingError
 from envcheck.cache import hold
 from envcheck.cell.observe import NvmlSampler
@@ -61,6 +63,10 @@ class InterruptedJobError(InterruptedRunError):
     def __init__(self, evidence: Sequence[Evidence]) -> None:
         super().__init__("interrupted")
         self.evidence = tuple(evidence)
+
+
+BADLY = ("died", "hung", "garbage")
+"""Outcomes of a worker that ended for no reason of its own that it could tell."""
 
 
 def host_here(env: Mapping[str, str]) -> Host:
@@ -158,9 +164,22 @@ def measure_alone(
     say = progress.of(cell.id)
     try:
         with hold(cache / QUIET, lambda: say("waiting for another run to build or measure")):
-            return observe_cell(cell, foresight, setting, prepared.build, prepared.python, say)
+            evidence = observe_cell(cell, foresight, setting, prepared.build, prepared.python, say)
+            if why := engine_gone(evidence, prepared.python, setting.env):
+                build = msgspec.structs.replace(prepared.build, outcome="unavailable", because=why)
+                return observe_cell(cell, foresight, setting, build)
+            return evidence
     finally:
         progress.done(cell.id)
+
+
+def engine_gone(evidence: Evidence, python: Sequence[str], env: Mapping[str, str]) -> str:
+    """Why a worker that ended badly in a container is not to blame: its engine has gone away. Else an empty text."""
+    workers = (worker for run in evidence.every_run for worker in (run.cpu, run.gpu))
+    box = boxes.box_of(python, env) or boxes.inner_of(python, env)
+    if box is None or not any(worker.outcome in BADLY for worker in workers):
+        return ""
+    return boxes.silence(box.words, env)
 
 
 def make(run: Run) -> Local:

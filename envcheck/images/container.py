@@ -7,6 +7,7 @@ container ends with envcheck, even where envcheck is killed, and what is judged 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from threading import Thread
 from envcheck import boxes, process
 from envcheck.boxes import Box, Engine, RunOptions
 from envcheck.boxes.lifecycle import decoded
-from envcheck.errors import EnvcheckError, InterruptedRunError
+from envcheck.errors import EnvcheckError, InterruptedRunError, UsageError
 from envcheck.existing import IDENTIFY, Identity, identity_in
 from envcheck.images.look import Config
 from envcheck.images.pythons import Answer, parse
@@ -30,6 +31,10 @@ PASSED = ("GLOG_vmodule", "EGL_LOG_LEVEL")
 """Variables of ours that make native code speak; workers and probes set them."""
 REFUSED = (125, 126, 127)
 """Exit statuses of the engine's own: no container, no such program, not to be run."""
+WRONG_OPTION = re.compile(
+    r"(?:Error: )?(?:unknown (?:shorthand )?flag|invalid argument .* for |flag needs an argument|bad flag)"
+)
+"""How Docker's and Podman's clients begin to tell of an option that they do not know, or not with this value."""
 NO_PROGRAM = ("no such file", "not found", "cannot find")
 QUOTE = 300
 
@@ -145,7 +150,7 @@ def entered(
 
 
 def answered(holder: Holder, deadline_s: float) -> Answer | str:
-    """What the first process told of itself, or how it failed. Raises NotStartedError."""
+    """What the first process told of itself, or how it failed. Raises NotStartedError and UsageError."""
     holder.conversation.send(preamble("find_python"), deadline_s)
     strange = b""
     for _ in range(CHATTER):
@@ -163,6 +168,8 @@ def answered(holder: Holder, deadline_s: float) -> Answer | str:
     if line.exit.returncode in REFUSED:
         if any(words in log.lower() for words in NO_PROGRAM) and "device" not in log:
             return "no such program"
+        if WRONG_OPTION.match(log):
+            raise UsageError(f"the engine does not take an option: {log}", remedy="See --run-option and --gpus.")
         raise NotStartedError(log or line.describe())
     return f"{line.describe()}{'; ' + log if log else ''}"
 

@@ -16,6 +16,8 @@ from envcheck.errors import InfrastructureError, UsageError
 
 DEADLINE_S = 60.0
 QUOTE = 300
+NAME = re.compile(r"[^\s\x00-\x1f\x7f?#%-][^\s\x00-\x1f\x7f?#%]*")
+"""Not the grammar of names, which is the engine's: what none takes for one, or asks its server something else by."""
 ONBUILD = re.compile(r"(?:/bin/sh -c #\(nop\))?\s*ONBUILD\s+(.+)", re.DOTALL)
 
 
@@ -45,7 +47,7 @@ class Config:
 
 def inspect(engine: Engine, reference: str, env: Mapping[str, str]) -> Config:
     """The configuration of an image that is here. Raises UsageError for one that is not."""
-    if not reference.strip() or reference.startswith("-"):
+    if not NAME.fullmatch(reference):
         raise UsageError(f"--image {reference!r} is no name of an image", remedy="Such as --image my-app:latest")
     done = process.run(engine.command("image", "inspect", reference), env=env, deadline_s=DEADLINE_S)
     told = decoded(done.stdout)

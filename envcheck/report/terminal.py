@@ -318,6 +318,6 @@ def reason(results: Results, exit_code: int) -> str:
         + "came out as expected",
         UNMET: which,
         NothingSelectedError.exit_code: "nothing ran",
-        InfrastructureError.exit_code: "an environment could not be fetched; a retry may mend that",
+        InfrastructureError.exit_code: "an environment or its engine could not be had; a retry may mend that",
     }
     return reasons.get(exit_code) or EXIT_CODES.get(exit_code, "of something unforeseen")

@@ -18,7 +18,7 @@ from envcheck.judge.reason import reason_of
 from envcheck.model import Status, Verdict
 from envcheck.rules.limits import SPACE
 from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
-from envcheck.rules.world import mediapipe_version
+from envcheck.rules.world import engine_away, mediapipe_version
 
 WITH_GPU = "Linux x86_64: 0.10.8 to 0.10.21, 0.10.33, 0.10.35, 1.0.1 and later; Linux aarch64: 1.0.1 and later"
 CHOOSE_GPU_WHEEL = f"pip install 'mediapipe>=1.0.1'    # wheels with GPU code: {WITH_GPU}"
@@ -202,7 +202,7 @@ BUILD = (
     Rule(
         code="MPP408",
         title="the package index or channel does not answer",
-        see=built("unavailable"),
+        see=lambda case: None if engine_away(case) else built("unavailable")(case),
         because="The environment could not be resolved or fetched; a retry, or another index, may mend that.",
         remedy=ASK_ANOTHER_INDEX,
         fix=ask_elsewhere,

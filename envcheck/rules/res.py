@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from envcheck.model import Unread, Verdict
+from envcheck.model import Status, Unread, Verdict
 from envcheck.probes.answers import GARBAGE
 from envcheck.rules.limits import SPACE
 from envcheck.rules.rule import Case, Rule
-from envcheck.rules.world import looked_only
+from envcheck.rules.world import engine_away, looked_only
 
 CRASHES = "https://github.com/google-ai-edge/mediapipe/issues/6008"
 
@@ -65,6 +65,16 @@ RULES = (
         because="Something in the environment speaks in place of our program: a start-up hook, a wrapper, or memory gone wrong.",
         remedy="Look for sitecustomize.py or *.pth files that print, and for a `python` that is a script.",
         url="https://docs.python.org/3/library/site.html",
+    ),
+    Rule(
+        code="RES614",
+        title="the container engine does not answer",
+        see=lambda case: engine_away(case) or None,
+        because="Nobody could look into a container. Where the engine went away while a worker was in one, that worker ended with "
+        "it, and nothing is known of the image.",
+        remedy="sudo systemctl status docker    # is it there, and for how long?\nRepeat the run once it answers.",
+        url="https://docs.docker.com/engine/daemon/troubleshoot/",
+        status=Status.UNKNOWN,
     ),
     Rule(
         code=LOST,

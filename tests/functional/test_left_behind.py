@@ -97,3 +97,29 @@ def test_what_a_killed_run_of_a_matrix_leaves_is_removed_and_a_base_that_is_nowh
     assert left(host) == ""
     assert build["outcome"] == "unavailable"
     assert "base image" in build["because"]
+
+
+ASLEEP = """
+FROM {base}
+RUN cd /usr/lib/python3/dist-packages && mkdir mediapipe mediapipe-1.2.2.dist-info && \\
+    echo 'import time; time.sleep(600)' > mediapipe/__init__.py && \\
+    printf 'Metadata-Version: 2.1\\nName: mediapipe\\nVersion: 1.2.2\\n' > mediapipe-1.2.2.dist-info/METADATA
+"""
+
+
+def test_an_engine_that_ends_while_a_worker_is_in_its_container_is_no_fault_of_the_image(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(ASLEEP.format(base=containers.BASE), encoding="ascii")
+    words = [sys.executable, "-m", "envcheck", "check", "--image", "asleep", "--engine", "docker"]
+    with containers.another_engine() as named, (tmp_path / "said").open("wb") as said:
+        containers.provide_base(named)
+        containers.docker(named, "build", "--tag", "asleep", str(tmp_path))
+        env = environment({"DOCKER_HOST": named, "ENVCHECK_CACHE": str(tmp_path / "cache")})
+        with child(words, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as running:
+            until = time.monotonic() + 60
+            while b"on the CPU" not in (tmp_path / "said").read_bytes() and time.monotonic() < until:
+                time.sleep(0.1)
+            containers.stop(Path(named.removeprefix("unix://")).parent)
+            code = running.wait(120)
+
+    (cell,) = json.loads((tmp_path / ".envcheck" / "results.json").read_text(encoding="utf-8"))["cells"]
+    assert (code, cell["verdict"], cell["findings"][0]["code"]) == (75, "unknown", "RES614"), cell

@@ -376,7 +376,7 @@ def last_of(results: Results, code: int, width: int = 300) -> str:
         (
             of("unknown"),
             75,
-            "1 cell: 1 unknown – exit 75 because an environment could not be fetched; a retry may mend that",
+            "1 cell: 1 unknown – exit 75 because an environment or its engine could not be had; a retry may mend that",
         ),
     ],
     ids=["met", "met, one unreachable", "one unmet", "two unmet", "own test failed", "nothing ran", "not fetched"],

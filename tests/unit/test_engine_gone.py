@@ -1,0 +1,73 @@
+"""A worker that ended with its container engine is no fault of what was in the container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from envcheck import boxes, process
+from envcheck.boxes import Engine, RunOptions
+from envcheck.conclude import conclude_cell
+from envcheck.engines.local import engine_gone
+from envcheck.model import Build, Evidence, Verdict, WorkerRun
+from envcheck.outcomes import Completed
+from tests.golden import as_if_seen
+
+ENGINE = Engine(("docker", "--context", "lab"), "docker", "28")
+IN_A_CELL = boxes.argv(ENGINE, RunOptions(image="cell", command=("python3", "-I")))
+IN_AN_IMAGE = boxes.entering(ENGINE, "a" * 64, "/usr/bin/python3", ())
+ANSWERS = b'{"ServerVersion": "28"}'
+DIED = WorkerRun("CPU", "died", stage="import", exit="exit status 255")
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, stdout: bytes) -> list[Sequence[str]]:
+    asked: list[Sequence[str]] = []
+
+    def run(argv: Sequence[str], **_: object) -> Completed:
+        asked.append(argv)
+        return Completed(argv=tuple(argv), returncode=1, stdout=stdout, stderr=b"Cannot connect to the Docker daemon")
+
+    monkeypatch.setattr(boxes.silence, "__defaults__", (run,))
+    monkeypatch.setattr(process, "run", run)
+    return asked
+
+
+def with_worker(worker: WorkerRun) -> Evidence:
+    return replace(as_if_seen("crashed"), cpu=worker)
+
+
+@pytest.mark.parametrize("python", [IN_A_CELL, IN_AN_IMAGE])
+def test_the_engine_is_asked_where_a_worker_ended_badly(monkeypatch: pytest.MonkeyPatch, python: Sequence[str]) -> None:
+    asked = answering(monkeypatch, b"")
+    assert "stopped answering meanwhile: Cannot connect" in engine_gone(with_worker(DIED), python, {})
+    assert asked[0][:4] == ["docker", "--context", "lab", "info"]
+    answering(monkeypatch, ANSWERS)
+    assert engine_gone(with_worker(DIED), python, {}) == ""
+
+
+def test_nobody_is_asked_for_a_worker_that_ended_well_or_in_no_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answering(monkeypatch, b"")
+    assert engine_gone(as_if_seen("refused"), IN_A_CELL, {}) == ""
+    assert engine_gone(with_worker(DIED), ("/venv/bin/python", "-B"), {}) == ""
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("because", "code"),
+    [
+        ("the container engine stopped answering meanwhile: x", "RES614"),
+        ("no container engine answers: docker: not installed; Install Docker", "RES614"),
+        ("https://pypi.example does not answer", "MPP408"),
+    ],
+)
+def test_an_engine_that_is_away_is_told_as_one_and_an_index_as_one(because: str, code: str) -> None:
+    crashed = as_if_seen("crashed")
+    blank = Evidence(
+        cell=crashed.cell, host=crashed.host, foresight=crashed.foresight, gate=crashed.gate,
+        workload=crashed.workload, build=Build(outcome="unavailable", because=because),
+    )  # fmt: skip
+    row = conclude_cell(blank)
+    assert (row.verdict, row.findings[0].code) == (Verdict.UNKNOWN, code)
+    assert {"RES614", "MPP408"} - {one.code for one in row.findings} == {"RES614", "MPP408"} - {code}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -31,7 +32,7 @@ def configured(settings: Backends, host: Host, env: Mapping[str, str]) -> Mappin
     return {
         **environments.BACKENDS,
         docker.NAME: docker_backend(settings, host, env),
-        conda.NAME: conda_backend(settings, host),
+        conda.NAME: conda_backend(settings, host, env),
     }
 
 
@@ -85,7 +86,7 @@ def certificates(named: str | None) -> str | None:
     return str(path)
 
 
-def conda_backend(settings: Backends, host: Host) -> conda.Conda:
+def conda_backend(settings: Backends, host: Host, env: Mapping[str, str]) -> conda.Conda:
     """The conda backend for packages that run on this host, whatever driver a cell names."""
     asked = settings.conda
     subdir = conda.subdir_of(host.platform, host.machine)
@@ -95,8 +96,15 @@ def conda_backend(settings: Backends, host: Host) -> conda.Conda:
         virtual=virtual_packages(host),
         cuda_served=lambda driver: cuda_served(driver, host),
         running_python=running_version(),
-        can_solve=importlib.util.find_spec("rattler") is not None,
+        can_solve=can_solve(asked.program, env),
     )
+
+
+def can_solve(program: str | None, env: Mapping[str, str]) -> bool:
+    """Whether what solves is here: the conda program that is named, else py-rattler."""
+    if program is None:
+        return importlib.util.find_spec("rattler") is not None
+    return shutil.which(program, path=env.get("PATH")) is not None
 
 
 def virtual_packages(host: Host) -> tuple[str, ...]:

@@ -170,7 +170,8 @@ def _label(told: Mapping[str, Any]) -> str:
 
 
 def _remove(engine: Engine, env: Mapping[str, str], run: Runner, told: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    names = tuple(str(one.get("Name") or one.get("Id")).lstrip("/") for one in told)
+    told = [one for one in told if one.get("Id")]
+    names = tuple(str(one.get("Name") or one["Id"]).lstrip("/") for one in told)
     if told:
         run(engine.command("rm", "--force", "--volumes", *(str(one["Id"]) for one in told)), deadline_s=60.0, env=env)
     return names

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 NAME = "conda"
 PROGRAMS = ("micromamba", "mamba", "conda")
+WHICH_PROGRAM = (
+    "Name micromamba, mamba or conda, with its folder if it is not on the PATH, or leave it out for py-rattler."
+)
 INSTALL = "pip install 'envcheck[conda]'"
 VOICE = "envcheck-conda"
 """First word of the line in which `envcheck.condaenv` says why it failed."""
@@ -63,7 +66,7 @@ class Conda:
     """The backend, set up for the machine whose packages it plans.
 
     `virtual` are the virtual packages without __cuda; `cuda_served` is the newest CUDA of a cell's driver axis, None
-    where there is no driver; `can_solve` is False where py-rattler is not installed.
+    where there is no driver; `can_solve` is False where py-rattler, or the program in its place, is not installed.
     """
 
     settings: Settings = Settings()
@@ -189,8 +192,10 @@ class Conda:
         elif PurePosixPath(program).name not in PROGRAMS:
             raise UsageError(
                 f"backends.conda.program: {program!r} is none of {', '.join(PROGRAMS)}",
-                remedy="Name one of them, with its folder if it is not on the PATH, or leave it out for py-rattler.",
+                remedy=WHICH_PROGRAM,
             )
+        elif not self.can_solve:
+            raise UsageError(f"backends.conda.program: {program} is not installed here", remedy=WHICH_PROGRAM)
 
 
 _CREDENTIALS = re.compile(r"://[^/@\s]+@|/t/[^/\s]+/")

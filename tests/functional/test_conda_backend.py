@@ -22,6 +22,7 @@ import pytest
 from envcheck import backends, process
 from envcheck.cache import sweep
 from envcheck.environments import Prepared, prepare
+from envcheck.errors import UsageError
 from envcheck.executor import Tools
 from envcheck.matrix import Backends, Conda
 from envcheck.model import Axes, Cell, Host, Unread, cell_id
@@ -94,7 +95,7 @@ def made(
 ) -> Prepared:
     point = Axes(backend="conda", **{"python": "3.11", "mediapipe": NEWEST, **axes})
     asked = Backends(conda=Conda(channels=(channel,), packages=wanted, program=program))
-    known = {"conda": backends.conda_backend(asked, HERE)}
+    known = {"conda": backends.conda_backend(asked, HERE, os.environ)}
     cell = Cell(id=cell_id(point), axes=point)
     return prepare(cell, cache=cache, env=dict(os.environ), tools=tools, backends=known)
 
@@ -399,10 +400,8 @@ def test_a_program_is_told_the_driver_of_the_cell(channel: str, store: Path, mic
 
 
 def test_a_program_that_is_not_here_is_named(channel: str, store: Path) -> None:
-    build = made(store, channel, program="/nowhere/mamba").build
-
-    assert build.outcome == "failed"
-    assert "/nowhere/mamba" in build.because
+    with pytest.raises(UsageError, match="/nowhere/mamba is not installed here"):
+        made(store, channel, program="/nowhere/mamba")
 
 
 # --- without py-rattler --------------------------------------------------------------------------------------------

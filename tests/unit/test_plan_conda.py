@@ -142,7 +142,7 @@ def test_without_a_driver_there_is_no_cuda_for_the_solver() -> None:
 def test_a_backend_is_set_up_by_matrix_and_host() -> None:
     asked = Backends(conda=CondaSettings(channels=("mine",), packages=("libegl",), program="micromamba"))
 
-    made = backends.conda_backend(asked, HERE)
+    made = backends.conda_backend(asked, HERE, {})
 
     assert made.settings == Settings(("mine",), ("libegl",), "micromamba")
     assert made.subdir == "linux-64"
@@ -201,9 +201,18 @@ def test_without_py_rattler_the_error_says_how_to_get_it() -> None:
 
 
 def test_a_program_needs_no_py_rattler() -> None:
-    conda = Conda(settings=Settings(program="/opt/bin/micromamba"), can_solve=False)
+    conda = Conda(settings=Settings(program="/opt/bin/micromamba"))
 
     assert conda.resolve(cell()).steps[0].argv[:3] == ("/opt/bin/micromamba", "create", "--yes")
+
+
+def test_a_program_that_is_not_here_is_a_usage_error_and_no_fault_of_a_cell(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="/opt/bin/micromamba is not installed here"):
+        Conda(settings=Settings(program="/opt/bin/micromamba"), can_solve=False).resolve(cell())
+    (tmp_path / "mamba").touch(mode=0o755)
+    assert backends.can_solve("mamba", {"PATH": str(tmp_path)})
+    assert backends.can_solve(str(tmp_path / "mamba"), {})
+    assert not backends.can_solve("micromamba", {"PATH": str(tmp_path)})
 
 
 def test_a_program_that_is_none_of_the_known_ones_is_a_usage_error() -> None:

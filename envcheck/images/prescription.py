@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from envcheck.images.look import Config
-from envcheck.model import CellResult, Status
+from envcheck.model import CellResult, Status, Verdict
 from envcheck.record import Record
 from envcheck.report.plain import visible
 from envcheck.rules.remedies import Remedy
+
+NOT_STARTED = frozenset({Verdict.BROKEN, Verdict.CRASHED, Verdict.IMPOSSIBLE, Verdict.UNKNOWN})
+"""Verdicts of cells in which nobody came as far as asking for the GPU."""
 
 
 class Side(Record, frozen=True):
@@ -29,6 +32,8 @@ class Proof(Record, frozen=True):
     after: Side | None
     mended: bool
     """The finding is gone."""
+    worse: bool = False
+    """MediaPipe comes less far with it, or nobody could look."""
     why: str = ""
     dockerfile: str = ""
     docker_run: str = ""
@@ -52,6 +57,7 @@ def proof(config: Config, remedy: Remedy, before: CellResult, after: CellResult 
         before=Side(before.verdict.value, before.because),
         after=None if after is None else Side(after.verdict.value, after.because),
         mended=after is not None and is_gone(remedy, before, after),
+        worse=after is not None and is_worse(before, after),
         why=why,
         dockerfile=dockerfile(config, remedy),
         docker_run=docker_run(config, remedy),
@@ -60,8 +66,15 @@ def proof(config: Config, remedy: Remedy, before: CellResult, after: CellResult 
     )
 
 
+def is_worse(before: CellResult, after: CellResult) -> bool:
+    """MediaPipe came further without the remedy, or nobody could look: what is not seen any more is not gone."""
+    return after.verdict is Verdict.UNKNOWN or (after.verdict in NOT_STARTED and before.verdict not in NOT_STARTED)
+
+
 def is_gone(remedy: Remedy, before: CellResult, after: CellResult) -> bool:
-    """What the finding saw is not seen any more; the next library that is missing is another one."""
+    """What the finding saw was looked for and is not there; the next library that is missing is another one."""
+    if is_worse(before, after) or any(one.code == remedy.code and one.status is Status.SKIP for one in after.findings):
+        return False
     had = {(one.code, one.summary) for one in before.findings if one.code == remedy.code}
     return had.isdisjoint((one.code, one.summary) for one in after.findings if one.status is Status.FAIL)
 
@@ -165,6 +178,8 @@ def render_one(one: Proof) -> Iterator[str]:
 
 def sentence(one: Proof) -> str:
     """What the remedy changed."""
+    if one.worse:
+        return "this remedy does no good: MediaPipe comes less far with it, or nobody could look"
     same = one.after is not None and one.after.verdict == one.before.verdict
     if same and not one.mended:
         return "this remedy changes nothing: the verdict is the same, and the finding stays"

@@ -94,7 +94,9 @@ def not_here(subject: Subject, remedy: Remedy) -> str:
 
 
 def helped(remedy: Remedy, before: CellResult, after: CellResult) -> bool:
-    """The verdict is another one, or the finding is gone."""
+    """The verdict is another one, and no worse, or the finding is gone."""
+    if prescription.is_worse(before, after):
+        return False
     return before.verdict is not after.verdict or prescription.is_gone(remedy, before, after)
 
 

@@ -20,6 +20,7 @@ from envcheck.images.pythons import candidates, choose, parse
 from envcheck.judge import judge
 from envcheck.model import Axes, Build, Cell, CellResult, Evidence, Image, PythonInside, Status, Unread, WorkerRun
 from envcheck.rules.remedies import BY_CODE, Remedy, remedies
+from tests.golden import as_if_seen
 from tests.unit.worlds import HEALTHY, looked_at
 
 ENGINE = Engine(("docker",), "docker", "28", architecture="x86_64")
@@ -219,6 +220,28 @@ def test_the_next_missing_library_is_another_cause() -> None:
     assert not prescription.is_gone(found[0], first, first)
     assert proving.helped(found[0], first, second)
     assert not proving.helped(found[0], first, first)
+
+
+@pytest.mark.parametrize("verdict", ["broken", "crashed", "unknown"])
+def test_a_remedy_that_breaks_the_image_has_mended_nothing(verdict: str) -> None:
+    """What the finding saw is not seen any more, because nobody came as far."""
+    before, after = (conclude_cell(as_if_seen(name)) for name in ("refused", verdict))
+    finding = next(one for one in before.findings if one.status is Status.FAIL)
+    remedy = Remedy(code=finding.code, title="break it")
+    proof = prescription.proof(CONFIG, remedy, before, after, "")
+
+    assert (proof.mended, proof.worse) == (False, True)
+    assert not proving.helped(remedy, before, after)
+    assert "does no good" in prescription.sentence(proof)
+
+
+def test_what_was_not_looked_for_is_not_gone() -> None:
+    before = conclude_cell(as_if_seen("refused"))
+    finding = next(one for one in before.findings if one.status is Status.FAIL)
+    waiting = replace(before, findings=(replace(finding, status=Status.SKIP),))
+
+    assert not prescription.is_gone(Remedy(code=finding.code, title="x"), before, waiting)
+    assert prescription.is_gone(Remedy(code=finding.code, title="x"), before, replace(before, findings=()))
 
 
 def test_nothing_that_an_image_tells_of_itself_becomes_a_command() -> None:

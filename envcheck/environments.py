@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from envcheck import cache as files
-from envcheck.boxes import EngineMissingError
+from envcheck.boxes import EngineMissingError, silence
 from envcheck.errors import UsageError
 from envcheck.executor import Executor, PlanFailedError, Tools
 from envcheck.interpreters import Interpreter, Missing, find
@@ -105,7 +105,7 @@ def prepare(
     try:
         build, python = _Making(cell.axes, cache, sources, executor, relock).make()
     except PlanFailedError as failure:
-        diagnosis, log = failure.diagnosis, failure.log
+        diagnosis, log = or_engine_gone(failure.diagnosis, backend, sources.env), failure.log
     except EngineMissingError as error:
         diagnosis, log = Diagnosis("unavailable", f"{error.message}; {error.remedy}"), ""
     except OSError as error:
@@ -114,6 +114,14 @@ def prepare(
         return Prepared(msgspec.structs.replace(build, seconds=time.monotonic() - begun), python)
     because = redact(diagnosis.because, sources.env)
     return Prepared(Build(diagnosis.outcome, because, log=log, seconds=time.monotonic() - begun), ())
+
+
+def or_engine_gone(diagnosis: Diagnosis, backend: Backend, env: Mapping[str, str]) -> Diagnosis:
+    """The diagnosis; where a build failed because its engine went away, that."""
+    if diagnosis.outcome != "failed" or not isinstance(backend, docker.Docker):
+        return diagnosis
+    gone = silence(backend.engine().words, env)
+    return Diagnosis("unavailable", gone) if gone else diagnosis
 
 
 def _diagnose_cache(error: OSError, cache: Path) -> Diagnosis:

@@ -20,6 +20,7 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 
 from envcheck.boxes import Engine, RunOptions, argv
+from envcheck.boxes.engine import STOPPED
 from envcheck.errors import UsageError
 from envcheck.model import cell_id
 from envcheck.plan import UV, Diagnosis, File, Plan, Step, digest, dockerfile, venv
@@ -302,7 +303,7 @@ def diagnose(output: str) -> Diagnosis:
         remedy = "backends.docker.network, apt_mirror and ca_bundle say how builds reach one"
         return Diagnosis("unavailable", f"the package mirror did not answer ({_cut(found['line'])}); {remedy}")
     if _DAEMON.search(output):
-        return Diagnosis("unavailable", "the container engine does not answer")
+        return Diagnosis("unavailable", STOPPED)
     if found := _BASE.search(output):
         return Diagnosis("unavailable", f"the base image cannot be had ({_cut(found[0])})")
     known = venv.diagnose(output)

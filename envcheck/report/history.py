@@ -48,7 +48,8 @@ def for_cell(found: History) -> Iterator[str]:
 def row(entry: Entry) -> tuple[str, ...]:
     """One entry in a line."""
     met = "yes" if entry.met else f"no, expected {entry.expected.value}"
-    return (entry.recorded_at[:16].replace("T", " "), entry.verdict.value, met, speed(entry), entry.digest[:12])
+    verdict = f"{entry.verdict.value} (composed)" if entry.composed else entry.verdict.value
+    return (entry.recorded_at[:16].replace("T", " "), verdict, met, speed(entry), entry.digest[:12])
 
 
 def row_of_all(entry: Entry) -> tuple[str, ...]:

@@ -76,12 +76,23 @@ def check(envcheck: Command, docker_host: str) -> Iterator[Callable[..., Ran]]:
 
 
 def left(host: str) -> set[str]:
-    """Containers of runs that are over, scratch images, volumes and networks that are there."""
+    """Containers and scratch images of runs that are over, volumes and networks that are there."""
     rows = containers.docker(host, "ps", "-a", "--format", '{{.Names}} {{.Label "envcheck.run"}}').splitlines()
+    scratch = containers.docker(host, "image", "ls", "-q", "--no-trunc", "--filter", "label=envcheck.scratch").split()
+    rows += [f"{one} {run_of(host, one)}" for one in set(scratch)]
     gone = {row for row in rows if is_gone(row.rpartition(" ")[2])}
-    scratch = ("image", "ls", "-q", "--filter", "label=envcheck.scratch")
-    listed = (scratch, ("volume", "ls", "-q"), ("network", "ls", "-q"))
+    listed = (("volume", "ls", "-q"), ("network", "ls", "-q"))
     return gone.union(*(containers.docker(host, *words).split() for words in listed))
+
+
+def run_of(host: str, image: str) -> str:
+    """The run that a scratch image belongs to; of one that another test's run has just removed, none."""
+    try:
+        return containers.docker(
+            host, "image", "inspect", "--format", '{{index .Config.Labels "envcheck.scratch"}}', image
+        ).strip()
+    except RuntimeError:
+        return ""
 
 
 def cell_of(ran: Ran) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from envcheck import boxes, process
 from envcheck.boxes import Engine, RunOptions
 from envcheck.conclude import conclude_cell
 from envcheck.engines.local import engine_gone
+from envcheck.environments import or_engine_gone
 from envcheck.model import Build, Evidence, Verdict, WorkerRun
 from envcheck.outcomes import Completed
+from envcheck.plan import Diagnosis, docker, venv
 from tests.golden import as_if_seen
 
 ENGINE = Engine(("docker", "--context", "lab"), "docker", "28")
@@ -52,6 +54,19 @@ def test_nobody_is_asked_for_a_worker_that_ended_well_or_in_no_container(monkeyp
     assert engine_gone(as_if_seen("refused"), IN_A_CELL, {}) == ""
     assert engine_gone(with_worker(DIED), ("/venv/bin/python", "-B"), {}) == ""
     assert asked == []
+
+
+@pytest.mark.parametrize(("said", "outcome"), [(b"", "unavailable"), (ANSWERS, "failed")])
+def test_a_build_that_failed_with_its_engine_is_no_fault_of_the_cell(
+    monkeypatch: pytest.MonkeyPatch, said: bytes, outcome: str
+) -> None:
+    answering(monkeypatch, said)
+    backend = docker.Docker(engine=lambda: ENGINE)
+    failed = Diagnosis("failed", "unexpected EOF")
+
+    assert or_engine_gone(failed, backend, {}).outcome == outcome
+    assert or_engine_gone(failed, venv, {}) is failed
+    assert or_engine_gone(Diagnosis("no-wheel", "x"), backend, {}).outcome == "no-wheel"
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,13 @@ def test_history_shows_a_cell_or_the_newest_of_all(folder: Path, archive: Path) 
         history(archive, "nope")
 
 
+def test_what_nobody_has_seen_is_marked_in_a_history(archive: Path, tmp_path: Path) -> None:
+    composed = replace(as_if_seen("accelerated"), composed="from published facts")
+    merge([results_folder(tmp_path / "a", composed)], archive)
+    for text in (render(history(archive)), render(history(archive, composed.cell.id))):
+        assert "accelerated (composed)" in text
+
+
 def test_a_difference_names_entries_by_cell_digest_and_file(folder: Path, archive: Path) -> None:
     merge([folder], archive)
     refused, broken = as_if_seen("refused"), as_if_seen("broken")

@@ -83,9 +83,9 @@ OF_DOCKERFILES: tuple[Check, ...] = (
     Check(
         code="SRC834",
         language="dockerfile",
-        title="pip finds no wheel of this MediaPipe here",
-        because="Up to 0.10.21 there is a wheel for each Python, up to 3.12; for arm64 none from 0.10.20 to 0.10.35; some numbers were never published. The build ends in: No matching distribution found.",
-        remedy="FROM python:3.12-slim    # for 0.10.21 and older\n# or\nRUN pip install 'mediapipe>=1.0.1'    # for any Python, and for arm64",
+        title="this MediaPipe does not fit here",
+        because="Up to 0.10.21 there is a wheel for each Python, up to 3.12; for arm64 none from 0.10.20 to 0.10.35; some numbers were never published: No matching distribution found. Later wheels install on any Python, and their import fails before 3.9.",
+        remedy="FROM python:3.12-slim    # for 0.10.21 and older\n# or\nRUN pip install 'mediapipe>=1.0.1'    # for Python 3.9 and newer, and for arm64",
         url=f"{ISSUES}/5708",
         level=Level.ERROR,
     ),

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from envcheck.compat import CudaKind, Tables, WheelFacts, cuda_support, load_tables, wheel_facts
+from envcheck.compat import CudaKind, Tables, WheelFacts, cuda_support, load_tables, outgrown, wheel_facts
+from envcheck.invented import INVENTED
 from envcheck.lint.bases import DEFAULT, LIBRARIES, PACKAGES, brought
 from envcheck.lint.finding import Level
 from envcheck.lint.image import Beside, Image, image_of
@@ -250,6 +251,9 @@ def fitting(case: Case) -> Iterator[Spot]:
     known = {row.version for row in case.tables.mediapipe.releases.rows}
     if case.version and case.version not in known:
         return
+    if case.facts is not None and (too_old := outgrown(case.facts, python)):
+        yield case.spot("SRC834", too_old)
+        return
     newest = max(known, key=lambda text: tuple(map(int, text.split("."))), default="")
     if not any(candidates(wanted.specifier, case.image, case.tables)) and newest and in_reach(wanted.specifier, known):
         on = f"Python {python} on {case.platform}" if python else case.platform
@@ -319,11 +323,13 @@ def vendor_file(case: Case) -> Iterator[Spot]:
 
 
 def steered(case: Case) -> Iterator[Spot]:
-    """SRC839."""
+    """SRC839, SRC821."""
     for name, (value, start, end) in case.image.env.items():
         if steers(name, value):
             soft = name == "DISPLAY" or (name not in SOFTWARE and not case.gpu) or not case.gpu
             yield Spot("SRC839", start, end, f"{name}={value}", Level.NOTE if soft else None)
+        elif INVENTED.fullmatch(name):
+            yield Spot("SRC821", start, end, f"no MediaPipe reads {name}")
 
 
 CHECKS: tuple[Callable[[Case], Iterator[Spot]], ...] = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from envcheck.invented import INVENTED
 from envcheck.lint.bases import DEFAULT, base_of
 from envcheck.lint.finding import Level
 from envcheck.lint.image import Beside, Image, image_of
@@ -120,10 +121,12 @@ def display(run: Run) -> Iterator[Spot]:
 
 
 def steered(run: Run) -> Iterator[Spot]:
-    """…3: variables that lead EGL away from the GPU."""
+    """…3: variables that lead EGL away from the GPU. SRC821: those that lead nowhere."""
     for name, (value, place) in run.env.items():
         if name != "DISPLAY" and value is not None and steers(name, value):
             yield run.spot(3, place, f"{name}={value}", None if run.gpu or run.cdi else Level.NOTE)
+        elif INVENTED.fullmatch(name):
+            yield Spot("SRC821", *place, f"no MediaPipe reads {name}", None, *run.extent)
 
 
 def no_group(run: Run) -> Iterator[Spot]:

@@ -109,9 +109,17 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"envcheck: recorded cells: {len(config.stash[CELLS])}"
 
 
-def nothing_ran(config: pytest.Config) -> bool:
-    """No recorded cell is one that a host here can reach; so every test that asks for one is skipped."""
-    return all(cell.result.verdict is Verdict.UNREACHABLE for cell in config.stash[CELLS])
+RAN = ("passed", "failed", "error", "xfailed", "xpassed")
+"""What pytest's reporter calls tests that were not skipped."""
+
+
+def nothing_ran(config: pytest.Config) -> str:
+    """Why nothing was asserted of any recorded cell, or an empty text."""
+    if all(cell.result.verdict is Verdict.UNREACHABLE for cell in config.stash[CELLS]):
+        return "no recorded cell is one that a host here can reach"
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter is not None and reporter.stats.get("skipped") and not any(map(reporter.stats.get, RAN))
+    return "every test was skipped" if skipped else ""
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -133,8 +141,8 @@ def forget_silent_reports(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Why a run without a failure is none that passed."""
-    if nothing_ran(config):
-        terminalreporter.write_line("envcheck: nothing ran: no recorded cell is one that a host here can reach")
+    if why := nothing_ran(config):
+        terminalreporter.write_line(f"envcheck: nothing ran: {why}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

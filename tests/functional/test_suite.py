@@ -347,6 +347,21 @@ def test_a_users_pytest_that_skips_every_cell_does_not_end_well(tmp_path: Path, 
     assert "nothing ran: no recorded cell is one that a host here can reach" in ran.text
 
 
+def test_a_users_pytest_whose_markers_skip_every_test_does_not_end_well(tmp_path: Path) -> None:
+    suite = tmp_path / "only_for_fast_cells"
+    suite.mkdir()
+    (suite / "test_fast.py").write_text(
+        "import pytest\n\n\n@pytest.mark.envcheck_verdicts('accelerated')\ndef test_fast(bench):\n"
+        "    assert bench.gpu.p95_ms < 8\n",
+        encoding="utf-8",
+    )
+    ran = user_pytest(suite, f"--envcheck-results={published(tmp_path, 'refused')}")
+
+    assert set(ran.outcomes.values()) == {"skipped"}
+    assert ran.code == 5
+    assert "nothing ran: every test was skipped" in ran.text
+
+
 def test_an_ordinary_pytest_run_does_not_notice_that_envcheck_is_installed(tmp_path: Path) -> None:
     (tmp_path / "test_plain.py").write_text(
         "import sys\n\n\ndef test_plain():\n"

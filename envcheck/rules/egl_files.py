@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envcheck.compat import missing_library, wheel_facts, wheel_platform
+from envcheck.compat.versions import components
 from envcheck.facts import LibraryFile, VendorFile
 from envcheck.model import GlContext, LoadedVendor
 from envcheck.rules.ctr import VENDOR_FOLDERS, WRITE_VENDOR_FILE
@@ -35,7 +36,9 @@ SAME_VERSION = "https://github.com/facebookresearch/habitat-sim/issues/288"
 PARTS = ("libnvidia-eglcore.so", "libnvidia-glsi.so", "libnvidia-tls.so")
 """What libEGL_nvidia loads, each under its own version's name."""
 OPEN_PART = "libnvidia-gpucomp.so"
-"""What it loads besides where the kernel module is the open one."""
+"""What it loads besides where the kernel module is the open one, from 545.29.02 on: earlier drivers do not have it."""
+FIRST_WITH_OPEN_PART = (545, 29)
+"""https://github.com/getsolus/packages/pull/762 quotes the driver's own list of changes."""
 DISPATCHERS = ("libEGL.so.1", "libGLESv2.so.2")
 DISPATCH = "libGLdispatch.so.0"
 
@@ -93,10 +96,16 @@ def incomplete(case: Case) -> str | None:
     library, libraries, module = egl_library(case), driver_libraries(case), module_of(case)
     if library is None:
         return None
-    parts = (*PARTS, OPEN_PART) if module and module.open else PARTS
+    parts = (*PARTS, OPEN_PART) if module and module.open and has_open_part(library.version) else PARTS
     wanted = [f"{part}.{library.version}" if library.version else part for part in parts]
     missing = [name for name in wanted if not named(libraries, name)]
     return f"{library.target} is there, {', '.join(missing)} not" if missing else None
+
+
+def has_open_part(version: str) -> bool:
+    """Whether a driver of this version comes with OPEN_PART; one whose version is not told does not count as such."""
+    known = components(version)
+    return known is not None and known >= FIRST_WITH_OPEN_PART
 
 
 def another_version(case: Case) -> str | None:

@@ -454,6 +454,17 @@ def test_the_group_that_owns_the_device_is_the_one_to_join() -> None:
     assert "sudo usermod -aG gpu $USER" in found.remedy
 
 
+@pytest.mark.parametrize(("version", "missed"), [("535.183.01", False), ("545.29.02", True), ("570.124.06", True)])
+def test_the_compiler_library_is_missed_only_in_drivers_that_have_it(version: str, missed: bool) -> None:
+    parts = tuple(one for one in worlds.graphics_half(version) if "gpucomp" not in one.name)
+    libraries = (*worlds.compute_half(version), *parts)
+    driver = changed(HEALTHY.driver, module=KernelModule(version=version, open=True), libraries=libraries)
+    host = changed(HOST, kernel_driver=version, nvml=changed(worlds.NVML, driver=version))
+    found = answers(looked_at(healthy_facts(driver=driver), host=host, gl=NO_CONTEXT))
+
+    assert ("EGL209" in found and found["EGL209"][0] is Status.FAIL) is missed
+
+
 @pytest.mark.parametrize(
     ("reason", "module", "code"),
     [

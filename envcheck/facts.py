@@ -185,6 +185,8 @@ class Resources(Record, frozen=True):
     memory_limit: int | None = None
     address_space: int | Unread | None = Unread(reason="not looked")
     """Bytes of addresses that one process may have (RLIMIT_AS, `ulimit -v`); None where there is no such limit."""
+    tasks: int | Unread | None = Unread(reason="not looked")
+    """Processes and threads that there may be: the control group's, and the user's unless that is root; None: any."""
     involuntary_switches: int | Unread = Unread(reason="not looked")
     temperature: float | Unread = Unread(reason="not looked")
     governor: str | Unread = Unread(reason="not looked")

@@ -10,7 +10,9 @@ from envcheck.errors import EnvcheckError
 
 NO_ROOM = re.compile(r"failed to map segment|cannot allocate memory|can't start new thread", re.IGNORECASE)
 """What the loader, the system and Python say where there is no room."""
-REMEDY = """\
+NO_THREAD = "can't start new thread"
+OF_TASKS = "ulimit -u; cat /sys/fs/cgroup/pids.max    # how many processes and threads there may be"
+OF_MEMORY = """\
 ulimit -v unlimited    # where the limit may be lifted
 free -h"""
 
@@ -23,8 +25,9 @@ def shortage(error: BaseException) -> EnvcheckError | None:
     found = NO_ROOM.search(str(error))
     if not (out_of or found):
         return None
-    what = "out of memory" if out_of or found is None else found[0].lower()
-    return EnvcheckError(f"{what}{limit_in_words(address_space())}", remedy=REMEDY)
+    what, limit = "out of memory" if out_of or found is None else found[0].lower(), address_space()
+    for_a_thread = what == NO_THREAD and limit is None
+    return EnvcheckError(f"{what}{limit_in_words(limit)}", remedy=OF_TASKS if for_a_thread else OF_MEMORY)
 
 
 def limit_in_words(limit: int | None) -> str:

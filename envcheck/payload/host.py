@@ -259,14 +259,24 @@ def pressure(name):
     return field(read(path), r"^some avg10=(\d+(?:\.\d+)?)", float, path)
 
 
-def address_space(limits):
-    """Bytes that the soft limit of /proc/self/limits allows; None where it is unlimited."""
+def soft_limit(limits, name):
+    """What the soft limit of this name in /proc/self/limits allows; None where it is unlimited."""
     if isinstance(limits, dict):
         return limits
-    match = re.search(r"^Max address space\s+(unlimited|\d+)\s", limits, re.MULTILINE | re.ASCII)
+    match = re.search(r"^Max %s\s+(unlimited|\d+)\s" % name, limits, re.MULTILINE | re.ASCII)
     if not match:
-        return {"unread": "no address space in /proc/self/limits"}
+        return {"unread": "no %s in /proc/self/limits" % name}
     return None if match.group(1) == "unlimited" else int(match.group(1))
+
+
+def tasks(limits, root, cgroup, mounts, read):
+    """Processes and threads that there may be: by the user's limit, which is none of root's, and by control groups."""
+    own = None if root else soft_limit(limits, "processes")
+    folders = cgroup_folders(cgroup, mounts, "") + cgroup_folders(cgroup, mounts, "pids")
+    known = [one for folder in folders for one in number(text(read(folder + "/pids.max")))]
+    if isinstance(own, dict):
+        return min(known) if known else own
+    return min(known + ([] if own is None else [own]), default=None)
 
 
 def core_count(online):
@@ -312,15 +322,17 @@ def resources():
         "load": part(lambda: os.getloadavg()[0]),
     }
     if not LINUX:
-        looked = "cpu_pressure memory_pressure memory_available address_space involuntary_switches temperature governor"
-        return dict(found, **dict.fromkeys(looked.split(), NOT_LINUX))
-    cores, memory = limits(text(read("/proc/self/cgroup")), mounts_of(text(read("/proc/self/mountinfo"))), read)
+        looked = "cpu_pressure memory_pressure memory_available address_space tasks involuntary_switches temperature"
+        return dict(found, **dict.fromkeys([*looked.split(), "governor"], NOT_LINUX))
+    cgroup, mounts = text(read("/proc/self/cgroup")), mounts_of(text(read("/proc/self/mountinfo")))
+    cores, memory = limits(cgroup, mounts, read)
     meminfo, status = read("/proc/meminfo"), read("/proc/self/status")
     total = field(meminfo, r"^MemTotal:\s+(\d+) kB", lambda kib: int(kib) << 10, "/proc/meminfo")
     found.update(
         quota_cores=cores,
         memory_limit=memory if memory and not (isinstance(total, int) and memory >= total) else None,
-        address_space=address_space(read("/proc/self/limits")),
+        address_space=soft_limit(read("/proc/self/limits"), "address space"),
+        tasks=tasks(read("/proc/self/limits"), os.geteuid() == 0, cgroup, mounts, read),
         cpu_pressure=pressure("cpu"),
         memory_pressure=pressure("memory"),
         memory_available=field(meminfo, r"^MemAvailable:\s+(\d+) kB", lambda kib: int(kib) << 10, "/proc/meminfo"),

@@ -34,6 +34,8 @@ BESIDE_THE_POINT = "MediaPipe does not use CUDA"
 EARLY = "the probe ended early"
 """What the GL probe's log ends in where the driver crashed or hung in the middle of the answers."""
 GIB = 2**30
+MANY_TASKS = 1000
+"""A limit above this is not worth a word."""
 MAKERS = {"10de": "NVIDIA", "1002": "AMD", "8086": "Intel", "15ad": "VMware", "1af4": "virtio", "1414": "Microsoft"}
 """By the numbers of the PCI bus."""
 
@@ -335,6 +337,9 @@ def resource_words(resources: Resources) -> str:
         f"{free / GIB:.1f} GiB free" if isinstance(free := resources.memory_available, int) else None,
         f"memory limit {resources.memory_limit / GIB:.1f} GiB" if resources.memory_limit else None,
         f"address space limit {limit / GIB:.1f} GiB" if isinstance(limit := resources.address_space, int) else None,
+        f"at most {limit} processes and threads"
+        if isinstance(limit := resources.tasks, int) and limit < MANY_TASKS
+        else None,
         f"governor {resources.governor}" if isinstance(resources.governor, str) else None,
     )
 

@@ -10,8 +10,8 @@ from envcheck.model import GlContext, Status, Unread, Verdict, WorkerRun
 from envcheck.rules.rule import Case, Rule
 from envcheck.rules.world import MEASURED, facts_of, looked_only, packages_of
 
-SPACE = "RES613"
-"""What else ends badly waits for this one."""
+SPACE, TASKS = "RES613", "RES614"
+"""What else ends badly waits for these."""
 
 LEAST_SPACE = 1 << 30
 """MediaPipe needs more than this on the CPU alone: 1.0 GiB (0.10.35) and 1.1 GiB (1.2.2), on two cores."""
@@ -28,6 +28,52 @@ NO_ROOM = re.compile(
     re.IGNORECASE,
 )
 """What the loader, Python, C++ and TensorFlow Lite say where they get no memory, and no address for it."""
+
+
+LEAST_TASKS = 16
+"""One worker has 9 to 13 threads on two cores (0.10.21 to 1.2.2), and more with more cores."""
+FEW_TASKS = 64
+"""Two workers, and what watches them, fit into so many on a machine with few cores."""
+NO_TASK = re.compile(
+    r"can't start new thread|pthread_create\W+failed|thread\W+(constructor|creation) failed|cannot fork|fork failed"
+    r"|Resource temporarily unavailable",
+    re.IGNORECASE,
+)
+"""What Python, OpenBLAS, C++ and shells say where a thread or a process is refused."""
+
+
+def tasks_of(case: Case) -> int | None:
+    """How many processes and threads there may be; None where there is no limit, or nobody could look."""
+    facts = facts_of(case)
+    limit = facts.resources.tasks if facts else None
+    return limit if isinstance(limit, int) else None
+
+
+def no_task(case: Case) -> str:
+    """The words of something that got no thread, or an empty text. A limit of addresses has the same words."""
+    if space_of(case) is not None:
+        return ""
+    return next((found[0] for text in said(case) if (found := NO_TASK.search(text))), "")
+
+
+def few_tasks(case: Case) -> str | None:
+    """The limit, and what shows that it is too low; one that is high is told only where something was refused for it."""
+    limit = tasks_of(case)
+    if limit is None:
+        return None
+    words = no_task(case)
+    seen = f"{limit} at a time" + (f"; {words!r} was said" if words else "")
+    return seen if words or limit < FEW_TASKS else None
+
+
+def tasks_weight(case: Case) -> Status:
+    """FAIL where something was refused for it, or MediaPipe cannot fit; else it is a remark."""
+    limit, verdict = tasks_of(case) or FEW_TASKS, case.judgement.verdict
+    if looked_only(case):
+        return Status.FAIL if limit < LEAST_TASKS else Status.UNKNOWN
+    ended = any(worker.outcome in ("died", "hung") and worker.stage != "start" for worker in workers(case))
+    failed = verdict in (Verdict.BROKEN, Verdict.REFUSED, Verdict.CRASHED)
+    return Status.FAIL if failed and (no_task(case) or (ended and limit < FEW_TASKS)) else Status.UNKNOWN
 
 
 def space_of(case: Case) -> int | None:
@@ -106,5 +152,19 @@ RULES = (
         "# where it is set: `as` in /etc/security/limits.conf, LimitAS= of the service, h_vmem (Grid Engine), vmem (PBS),\n"
         "# VSizeFactor (Slurm)",
         url="https://man7.org/linux/man-pages/man2/getrlimit.2.html",
+    ),
+    Rule(
+        code=TASKS,
+        title="the number of processes and threads is limited",
+        see=few_tasks,
+        scope=ran_or_looked,
+        after=(SPACE,),
+        weigh=tasks_weight,
+        because="MediaPipe starts a thread or more for each core that it sees, and numpy and a GL driver some of their own: 9 to 13 "
+        "in one process on two cores. Where one is refused it aborts, hangs or says that no thread can be started. Threads count "
+        "as processes do, and the user's other programs count too.",
+        remedy="ulimit -u; cat /sys/fs/cgroup/pids.max    # the user's, and the control group's\n"
+        "docker run --pids-limit=-1 …    # compose: pids_limit; a service: TasksMax=; Kubernetes: the kubelet's podPidsLimit",
+        url="https://docs.kernel.org/admin-guide/cgroup-v2.html#pid",
     ),
 )

@@ -16,7 +16,7 @@ from envcheck.compat import (
 )
 from envcheck.judge.reason import reason_of
 from envcheck.model import Status, Verdict
-from envcheck.rules.limits import SPACE
+from envcheck.rules.limits import SPACE, TASKS
 from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
 from envcheck.rules.world import engine_away, mediapipe_version
 
@@ -267,7 +267,7 @@ RUN = (
         title="FaceLandmarker does not even run on the CPU",
         see=cpu_fails,
         scope=lambda case: cpu_fails(case) is not None,
-        after=(SPACE,),
+        after=(SPACE, TASKS),
         because="Nothing can be said of the GPU before the environment works on the CPU.",
         remedy="python -m pip check    # which pins are not met?\nRead the error and the native log in logs/.",
         url="https://github.com/google-ai-edge/mediapipe/issues/6113",

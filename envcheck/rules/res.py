@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from envcheck.model import Status, Unread, Verdict
 from envcheck.probes.answers import GARBAGE
-from envcheck.rules.limits import SPACE
+from envcheck.rules.limits import SPACE, TASKS
 from envcheck.rules.rule import Case, Rule
 from envcheck.rules.world import engine_away, looked_only
 
@@ -42,7 +42,7 @@ RULES = (
         title="the worker died",
         see=ended("died"),
         scope=lambda case: ended("died")(case) is not None,
-        after=(SPACE,),
+        after=(SPACE, TASKS),
         because="Native code ended the process: an application would have died with it.",
         remedy="sudo dmesg | grep -i -e 'killed process' -e segfault    # SIGKILL often means that memory ran out\n"
         "Read the end of the native log in logs/.",
@@ -53,7 +53,7 @@ RULES = (
         title="the worker hung",
         see=ended("hung"),
         scope=lambda case: ended("hung")(case) is not None,
-        after=(SPACE,),
+        after=(SPACE, TASKS),
         because="MediaPipe did not come back; an application would wait for ever.",
         remedy="envcheck validate --deadline 600    # where the machine is only slow; else read the native log in logs/",
         url="https://github.com/google-ai-edge/mediapipe/issues/2323",

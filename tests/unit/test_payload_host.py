@@ -182,14 +182,34 @@ def test_the_soft_limit_of_the_address_space_is_the_one_that_counts(line: str, l
         f"Limit                     Soft Limit           Hard Limit           Units\nMax cpu time  unlimited\n{line}\n"
     )
 
-    assert host.address_space(text) == limit
+    assert host.soft_limit(text, "address space") == limit
+
+
+PROCESSES = "Max processes             4096                 8192                 processes\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "root", "group", "found"),
+    [
+        (PROCESSES, False, "max", 4096),
+        (PROCESSES, True, "max", None),
+        (PROCESSES, True, "100", 100),
+        (PROCESSES, False, "100", 100),
+        (NO_FILE, False, "100", 100),
+        (NO_FILE, False, "max", NO_FILE),
+    ],
+    ids=["the user's", "none of root's", "the group's", "the lower one", "the group's alone", "nobody could look"],
+)
+def test_processes_are_limited_by_the_user_and_by_the_group(limits: Any, root: bool, group: str, found: Any) -> None:
+    mounts = [("/", "/sys/fs/cgroup", "cgroup2", "cgroup2", "rw")]
+    files = {"/sys/fs/cgroup/app/pids.max": f"{group}\n"}
+
+    assert host.tasks(limits, root, "0::/app\n", mounts, lambda path: files.get(path, NO_FILE)) == found
 
 
 def test_a_limit_that_cannot_be_read_is_unread() -> None:
-    assert host.address_space(NO_FILE) == NO_FILE
-    assert "unread" in host.address_space(
-        "Max cpu time              unlimited            unlimited            seconds\n"
-    )
+    assert host.soft_limit(NO_FILE, "address space") == NO_FILE
+    assert "unread" in host.soft_limit("Max cpu time  unlimited  unlimited  seconds\n", "address space")
 
 
 def test_the_processor_is_preferred_over_other_sensors() -> None:
@@ -203,6 +223,12 @@ def test_the_processor_is_preferred_over_other_sensors() -> None:
 def test_any_text_makes_some_answer(one: str, two: str, three: str) -> None:
     host.limits(one, host.mounts_of(two), lambda _path: three)
     host.kernel_module(one, two, three, [one])
-    host.os_name(one), host.mac_name(two), host.names_of(three), host.core_count(one), host.address_space(one)
+    (
+        host.os_name(one),
+        host.mac_name(two),
+        host.names_of(three),
+        host.core_count(one),
+        host.soft_limit(one, "address space"),
+    )
     host.temperature([(one, two), ("cpu", three)])
     host.jetson(one, True, two)

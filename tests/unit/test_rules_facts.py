@@ -247,6 +247,8 @@ WORLDS = (
     World("RES606", "limit 0.5 GiB", resources(memory_limit=512 << 20), status=Status.UNKNOWN),
     World("RES613", "0.50 GiB (ulimit -v 524288)", resources(address_space=512 << 20)),
     World("RES613", "4.00 GiB (ulimit -v 4194304)", resources(address_space=4 << 30), status=Status.UNKNOWN),
+    World("RES614", "8 at a time", resources(tasks=8)),
+    World("RES614", "40 at a time", resources(tasks=40), status=Status.UNKNOWN),
     World("RES607", "governor powersave, 97 °C", resources(governor="powersave", temperature=97.0),
           status=Status.UNKNOWN),
     World("CUD706", "cuInit: 804 ", status=Status.UNKNOWN, changes={
@@ -264,7 +266,7 @@ IDS = [f"{world.code}-{number}" for number, world in enumerate(WORLDS)]
 
 NEW = {
     "GPU": range(105, 120), "EGL": range(208, 222), "CTR": range(301, 309), "MPP": range(410, 416),
-    "RES": (*range(604, 608), 613), "CUD": range(706, 709),
+    "RES": (*range(604, 608), 613, 614), "CUD": range(706, 709),
 }  # fmt: skip
 
 
@@ -349,6 +351,7 @@ def test_a_context_of_nvidias_driver_refutes_what_files_say_against_it(world: Wo
         "MPP414",
         "MPP415",
         "RES613",
+        "RES614",
     }
 
 

@@ -1,4 +1,4 @@
-"""The limit of the address space: named first where MediaPipe did not fit into it, a remark where it did."""
+"""Limits of addresses and of tasks: named first where MediaPipe did not fit into them, a remark where it did."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ from tests.unit.worlds import (
 GIB = 1 << 30
 
 
-def cell(cpu: WorkerRun, gpu: WorkerRun | None = None, *, space: int | None) -> Evidence:
-    facts = no_driver_facts(resources=changed(HEALTHY.resources, address_space=space))
+def cell(
+    cpu: WorkerRun, gpu: WorkerRun | None = None, *, space: int | None = None, tasks: int | None = None
+) -> Evidence:
+    facts = no_driver_facts(resources=changed(HEALTHY.resources, address_space=space, tasks=tasks))
     later = gpu or WorkerRun(delegate="GPU", outcome="not-run")
     return changed(tried(later, facts, host=NO_GPU_HOST, gl=NO_CONTEXT), cpu=cpu)
 
@@ -138,6 +140,35 @@ def test_opencv_that_finds_no_room_is_not_told_to_install_a_library() -> None:
     assert answers(looked_at(facts))["MPP411"] is Status.SKIP
 
 
+REFUSED_A_THREAD = ("RuntimeError: can't start new thread",)
+
+
+def test_a_thread_that_is_refused_is_put_down_to_the_limit_of_tasks_however_high() -> None:
+    died = failed("died", "start", exit="exit status 1", log=REFUSED_A_THREAD)
+
+    assert first(cell(died, tasks=4096)) == "RES614"
+    assert answers(cell(died, tasks=4096))["RES601"] is Status.SKIP
+    assert first(cell(died, tasks=None)) == "RES601"
+
+
+def test_a_limit_of_addresses_has_the_same_words_and_goes_first() -> None:
+    died = failed("died", "start", exit="exit status 1", log=REFUSED_A_THREAD)
+
+    assert first(cell(died, tasks=4096, space=GIB)) == "RES613"
+
+
+@pytest.mark.parametrize(("tasks", "code"), [(24, "RES614"), (64, "RES602")])
+def test_a_worker_that_hangs_without_a_word_has_few_tasks_or_another_reason(tasks: int, code: str) -> None:
+    assert first(cell(ran(), failed("hung", "import", "GPU"), tasks=tasks)) == code
+
+
+def test_a_high_limit_of_tasks_is_not_spoken_of() -> None:
+    for tasks, status in ((15, Status.FAIL), (63, Status.UNKNOWN), (64, None), (None, None)):
+        facts = healthy_facts(resources=changed(HEALTHY.resources, tasks=tasks))
+
+        assert answers(looked_at(facts)).get("RES614") is status
+
+
 @pytest.mark.parametrize(
     ("error", "word"),
     [
@@ -147,13 +178,24 @@ def test_opencv_that_finds_no_room_is_not_told_to_install_a_library() -> None:
         (RuntimeError("can't start new thread"), "can't start new thread"),
     ],
 )
-def test_no_room_for_envcheck_itself_is_no_fault_of_its(error: Exception, word: str) -> None:
+def test_no_room_for_envcheck_itself_is_no_fault_of_its(
+    error: Exception, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortage, "address_space", lambda: 60 << 20)
     told = shortage.shortage(error)
 
     assert told is not None
     assert told.message.startswith(word)
     assert "ulimit -v unlimited" in told.remedy
     assert told.exit_code == 4
+
+
+def test_a_thread_that_is_refused_without_a_limit_of_addresses_is_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortage, "address_space", lambda: None)
+    told = shortage.shortage(RuntimeError("can't start new thread"))
+
+    assert told is not None
+    assert (told.message, "pids.max" in told.remedy) == ("can't start new thread", True)
 
 
 def test_a_full_disk_is_named_with_the_file() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.faults.case import CHECK, REFUSED, Case, Twin
-from tests.faults.worlds import NVIDIA, PLAIN, Script, World
+from tests.faults.case import CHECK, DOCTOR, REFUSED, Case, Twin
+from tests.faults.worlds import NVIDIA, ORDINARY, PLAIN, Script, World
 
 IMPATIENT = ("check", "--quiet", "--deadline", "15", "--python", "{python}")
 
@@ -38,6 +38,12 @@ def memory_limit(size: int) -> tuple[str, ...]:
         'find "$R/sys/fs/cgroup" -name memory.max -o -name memory.limit_in_bytes > "$S/limits"',
         'while read -r file; do mount --bind "$S/limit" "$file"; done < "$S/limits"',
     )
+
+
+def in_a_service(count: int, machine: World = PLAIN) -> World:
+    """An interpreter of an ordinary user who may have so many processes and threads."""
+    script = Script(f'#!/bin/sh\nexec prlimit --nproc={count} {{python}} "$@"\n')
+    return machine.having(env={"ENVCHECK_CACHE": "{out}/cache"}, **ORDINARY).having(files={JOB: script})
 
 
 def in_a_job(size: int) -> World:
@@ -132,6 +138,27 @@ CASES = (
         world=NVIDIA.having(prefix=("prlimit", f"--as={768 << 20}")),
         code="RES613",
         twin=Twin(NVIDIA.having(prefix=("prlimit", f"--as={64 << 30}")), exit=0),
+    ),
+    Case(
+        id="res-few-tasks",
+        family="RES",
+        symptom="RuntimeError: can't start new thread, in the service only",
+        cause="the service's user may have four processes and threads",
+        world=in_a_service(4),
+        code="RES614",
+        twin=Twin(in_a_service(60000), "GPU105", "refused"),
+        command=(*CHECK[:-1], JOB),
+        verdict="crashed",
+    ),
+    Case(
+        id="res-few-tasks-seen",
+        family="RES",
+        symptom="OpenBLAS blas_thread_init: pthread_create failed: Resource temporarily unavailable",
+        cause="TasksMax= and the like: the service may have eight processes and threads",
+        world=in_a_service(8, NVIDIA),
+        code="RES614",
+        twin=Twin(in_a_service(60000, NVIDIA), exit=0),
+        command=(*DOCTOR[:-1], JOB),
     ),
     Case(
         id="res-few-cores",

@@ -171,6 +171,7 @@ def check_image(
         wish=wish,
         build_options=options["build_options"],
         ca_file=options["ca_file"],
+        prove=options["prove"],
     )
     if not options["prove"]:
         return run_check(asked, progress), ""

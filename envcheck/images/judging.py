@@ -75,6 +75,8 @@ def engine_for(request: ImageRequest, progress: Progress) -> Iterator[Engine]:
             container.await_removals()
             # One whose client was given up while the engine was still making it came up after its removal.
             boxes.remove_of_this_run(engine, env)
+            if request.prove or request.dockerfile is not None:  # what a build that failed half-way has left
+                scratch.remove_of_this_run(engine, env)
     except (KeyboardInterrupt, InterruptedRunError):
         process.resume()
         say("removing the containers of this run")

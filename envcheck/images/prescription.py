@@ -132,10 +132,19 @@ def kubernetes(remedy: Remedy) -> str:
 
 
 def scratch_dockerfile(
-    base: str, user: str, lines: Sequence[str], certificate: str, variables: Sequence[str], passed: Sequence[str]
+    base: str,
+    user: str,
+    lines: Sequence[str],
+    certificate: str,
+    variables: Sequence[str],
+    passed: Sequence[str],
+    label: str,
 ) -> str:
-    """The scratch image: the remedy's lines on top of the image, with what downloads need while it is built."""
-    text = [f"FROM {base}", "USER root", *(f"ARG {name}" for name in passed)]
+    """The scratch image: the remedy's lines on top of the image, with what downloads need while it is built.
+
+    The label comes first, so that what the builder makes before a line that fails has it too.
+    """
+    text = [f"FROM {base}", f"LABEL {label}", "USER root", *(f"ARG {name}" for name in passed)]
     if certificate:
         text += [f"COPY {certificate} /{certificate}", *(f"ARG {name}=/{certificate}" for name in variables)]
     text += [*lines, f"USER {user or '0'}"]

@@ -134,7 +134,7 @@ def build(subject: Subject, on: Config, lines: Sequence[str], tag: str) -> None:
         if certificate is not None:
             (context / CA_NAME).write_bytes(certificate)
         text = prescription.scratch_dockerfile(
-            base, subject.config.user, lines, CA_NAME if certificate else "", CA_VARIABLES, names
+            base, subject.config.user, lines, CA_NAME if certificate else "", CA_VARIABLES, names, scratch.label()
         )
         (context / "Dockerfile").write_text(text, encoding="utf-8")
         arguments = [word for name in names for word in ("--build-arg", name)]

@@ -96,7 +96,12 @@ def fresh_tag(name: str = NAME) -> str:
 
 def ours() -> tuple[str, str]:
     """The option that labels what is built as ours, to be removed."""
-    return ("--label", f"{LABEL}={run_label()}")
+    return ("--label", label())
+
+
+def label() -> str:
+    """The label of this run's scratch images."""
+    return f"{LABEL}={run_label()}"
 
 
 def base_of(engine: Engine, config: Config, env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -131,8 +136,8 @@ def without_triggers(engine: Engine, config: Config, env: Mapping[str, str]) -> 
     if not created.succeeded or not name:
         raise BuildFailedError(log_of(created))
     try:
-        label = f"LABEL {LABEL}={run_label()}"
-        made = process.run(engine.command("commit", "--change", label, name, tag), env=env, deadline_s=BUILD_S)
+        words = ("commit", "--change", f"LABEL {label()}", name, tag)
+        made = process.run(engine.command(*words), env=env, deadline_s=BUILD_S)
     finally:
         process.run(engine.command("rm", "--force", "--volumes", name), env=env, deadline_s=REMOVE_S)
     if not made.succeeded:
@@ -176,7 +181,7 @@ def sweep(engine: Engine, env: Mapping[str, str]) -> tuple[str, ...]:
 
 def remove_of_this_run(engine: Engine, env: Mapping[str, str]) -> tuple[str, ...]:
     """Remove the images that this run has left, as after an interruption; their names."""
-    return removed(engine, env, f"{LABEL}={run_label()}", gone=False)
+    return removed(engine, env, label(), gone=False)
 
 
 def removed(engine: Engine, env: Mapping[str, str], label: str, *, gone: bool) -> tuple[str, ...]:

@@ -329,6 +329,20 @@ def test_triggers_do_not_run_in_what_proves_a_remedy(check: Callable[..., Ran], 
     assert evidence_of(ran)["image"]["triggers"] == ["COPY requirements.txt /", "RUN rm -r /opt/cell"]
 
 
+@pytest.mark.parametrize("line", ["ONBUILD COPY requirements.txt /", "ENV A=b"])
+def test_a_remedy_that_cannot_be_built_leaves_nothing(
+    check: Callable[..., Ran], docker_host: str, make: Make, line: str
+) -> None:
+    """Without pip MediaPipe is not installed; what the builder had made before that has the label too."""
+    image = make(line)
+    before = containers.docker(docker_host, "image", "ls", "-q", "--no-trunc").split()
+    (tried,) = told_by(check(image, *PROVE))
+
+    assert (tried["code"], tried.get("after")) == ("MPP413", None)
+    assert "pip" in tried["why"]
+    assert set(containers.docker(docker_host, "image", "ls", "-q", "--no-trunc").split()) <= set(before)
+
+
 # --- hostile images ---------------------------------------------------------------------------------------------------
 
 FORGER = Path(__file__).parent / "forger.txt"

@@ -255,11 +255,12 @@ def test_nothing_that_an_image_tells_of_itself_becomes_a_command() -> None:
 
 def test_a_scratch_image_has_the_certificates_only_while_it_is_built() -> None:
     text = prescription.scratch_dockerfile(
-        "app:1", "app", ["RUN pip install x"], "ca.crt", ("PIP_CERT",), ("HTTPS_PROXY",)
+        "app:1", "app", ["RUN pip install x"], "ca.crt", ("PIP_CERT",), ("HTTPS_PROXY",), "of=run"
     )
 
     assert text.splitlines() == [
         "FROM app:1",
+        "LABEL of=run",
         "USER root",
         "ARG HTTPS_PROXY",
         "COPY ca.crt /ca.crt",

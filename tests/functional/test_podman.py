@@ -92,3 +92,23 @@ def test_nothing_but_the_images_is_left(judged: Ran, podman: list[str]) -> None:
     assert said(podman, "volume", "ls", "--quiet") == []
     names = said(podman, "image", "ls", "--format", "{{.Repository}}")
     assert sorted(names) == sorted([CELL, BASE.rpartition(":")[0]])
+
+
+def test_triggers_are_told_and_do_not_run_in_what_proves_a_remedy(
+    envcheck: Command, podman: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nONBUILD COPY nothing /here\n", encoding="utf-8")
+    said(podman, "build", "--format", "docker", "--network=host", "--quiet", "--tag", "triggers", str(tmp_path))
+    before = said(podman, "image", "ls", "--quiet")
+    ran = envcheck(
+        "check", "--image", "localhost/triggers", "--prove", "--build-option=--network=host",
+        env={"ENVCHECK_ENGINE": " ".join(podman)},
+    )  # fmt: skip
+    (tried,) = json.loads((ran.out / "proofs.json").read_text(encoding="utf-8"))["proofs"]
+    left = said(podman, "image", "ls", "--quiet")
+    said(podman, "rmi", "localhost/triggers")
+
+    assert "CTR316" in [one["code"] for one in ran.results["cells"][0]["findings"]]
+    assert "pip install" in tried["why"]  # the base has no pip; nothing that failed is of a trigger
+    assert "nothing" not in tried["why"]
+    assert left == before

@@ -122,13 +122,13 @@ def install_python(case: Case) -> str:
 
 
 def ask_elsewhere(case: Case) -> str:
-    """Where else to ask; a conda cell has channels besides the index."""
-    conda = case.evidence.cell.axes.backend == "conda"
-    return (
-        f"{ASK_ANOTHER_INDEX}\nFor conda packages name a mirror's address in backends.conda.channels."
-        if conda
-        else ASK_ANOTHER_INDEX
-    )
+    """Where else to ask; a conda cell has channels besides the index, a docker cell registries."""
+    backend = case.evidence.cell.axes.backend
+    if backend == "conda":
+        return f"{ASK_ANOTHER_INDEX}\nFor conda packages name a mirror's address in backends.conda.channels."
+    if backend == "docker":
+        return f"{ASK_ANOTHER_INDEX}\nFor the base image: docker pull it first, or name another registry in backends.docker.mirror."
+    return ASK_ANOTHER_INDEX
 
 
 def cpu_fails(case: Case) -> str | None:
@@ -201,7 +201,7 @@ BUILD = (
     ),
     Rule(
         code="MPP408",
-        title="the package index or channel does not answer",
+        title="the package index, channel or registry does not answer",
         see=lambda case: None if engine_away(case) else built("unavailable")(case),
         because="The environment could not be resolved or fetched; a retry, or another index, may mend that.",
         remedy=ASK_ANOTHER_INDEX,

@@ -67,7 +67,7 @@ RULES = (
         url="https://docs.python.org/3/library/site.html",
     ),
     Rule(
-        code="RES614",
+        code="RES615",
         title="the container engine does not answer",
         see=lambda case: engine_away(case) or None,
         because="Nobody could look into a container. Where the engine went away while a worker was in one, that worker ended with "

@@ -122,4 +122,4 @@ def test_an_engine_that_ends_while_a_worker_is_in_its_container_is_no_fault_of_t
             code = running.wait(120)
 
     (cell,) = json.loads((tmp_path / ".envcheck" / "results.json").read_text(encoding="utf-8"))["cells"]
-    assert (code, cell["verdict"], cell["findings"][0]["code"]) == (75, "unknown", "RES614"), cell
+    assert (code, cell["verdict"], cell["findings"][0]["code"]) == (75, "unknown", "RES615"), cell

@@ -72,8 +72,8 @@ def test_a_build_that_failed_with_its_engine_is_no_fault_of_the_cell(
 @pytest.mark.parametrize(
     ("because", "code"),
     [
-        ("the container engine stopped answering meanwhile: x", "RES614"),
-        ("no container engine answers: docker: not installed; Install Docker", "RES614"),
+        ("the container engine stopped answering meanwhile: x", "RES615"),
+        ("no container engine answers: docker: not installed; Install Docker", "RES615"),
         ("https://pypi.example does not answer", "MPP408"),
     ],
 )
@@ -85,4 +85,15 @@ def test_an_engine_that_is_away_is_told_as_one_and_an_index_as_one(because: str,
     )  # fmt: skip
     row = conclude_cell(blank)
     assert (row.verdict, row.findings[0].code) == (Verdict.UNKNOWN, code)
-    assert {"RES614", "MPP408"} - {one.code for one in row.findings} == {"RES614", "MPP408"} - {code}
+    assert {"RES615", "MPP408"} - {one.code for one in row.findings} == {"RES615", "MPP408"} - {code}
+
+
+def test_a_base_image_that_cannot_be_had_is_asked_of_a_registry() -> None:
+    crashed = as_if_seen("crashed")
+    build = Build(outcome="unavailable", because="the base image cannot be had (no such host)")
+    blank = Evidence(
+        cell=replace(crashed.cell, axes=replace(crashed.cell.axes, backend="docker")), host=crashed.host,
+        foresight=crashed.foresight, gate=crashed.gate, workload=crashed.workload, build=build,
+    )  # fmt: skip
+    (finding,) = (one for one in conclude_cell(blank).findings if one.code == "MPP408")
+    assert "backends.docker.mirror" in finding.remedy

@@ -6,7 +6,10 @@ Most cells are run by a stand-in, because what is tested is the engine; one is a
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,7 +229,7 @@ def test_what_slurm_refuses_is_unknown_with_its_words(fleet: Fleet) -> None:
 
     assert code == 75
     assert {verdict for verdict, _ in fleet.rows.values()} == {"unknown"}
-    assert all("sbatch refused" in because for _, because in fleet.rows.values())
+    assert all("sbatch refused" in because for _, because in fleet.rows.values()), fleet.rows
     assert "again: --select" in fleet.stderr
 
 
@@ -283,6 +286,160 @@ def test_a_controller_that_is_restarted_changes_nothing(fleet: Fleet, cluster: C
     assert code == 1
     assert broken_by_stand_in(fleet.rows)
     assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def alive(cluster: Cluster) -> list[str]:
+    """The names of jobs that wait or run, but for those of tests beside this one."""
+    listed = cluster.ask("squeue", "--noheader", "--nodelist=n1,n2,n3,n5", "--format=%j").split()
+    return [*listed, *cluster.ask("squeue", "--noheader", "--states=PENDING", "--format=%j").split()]
+
+
+def test_a_controller_that_is_killed_amid_everything_leaves_every_cell_with_a_true_verdict(
+    fleet: Fleet, cluster: Cluster
+) -> None:
+    """It goes on with what it had written down; what it had not is sent again."""
+    fleet.matrix(6, "560")
+    fleet.env = {"STAND_IN_S": "2"}
+    with fleet.start(batch="2") as running:
+        until_running(fleet)
+        cluster.kill("slurmctld")
+        time.sleep(3)
+        cluster.start_controller()
+        code = ended(running)
+
+    assert code == 1, f"{fleet.rows} {fleet.stderr}"
+    assert len(fleet.rows) == 6
+    assert broken_by_stand_in(fleet.rows)
+    assert set(fleet.executed) == set(fleet.rows)
+    assert max(fleet.executed.values()) <= 2
+    wait_until(lambda: not alive(cluster), "all jobs to be gone")
+
+
+def test_a_controller_that_is_killed_and_forgets_everything_loses_no_row(tmp_path: Path) -> None:
+    """Cells are sent again, under numbers given away before: Slurm drains such nodes, so the cluster is its own."""
+    with slurmcluster.running(NODES[:2]) as cluster:
+        fleet = Fleet(cluster, tmp_path)
+        fleet.matrix(2, "560")
+        fleet.env = {"STAND_IN_S": "3"}
+        with fleet.start(batch="1") as running:
+            until_running(fleet)
+            cluster.kill("slurmctld")
+            for kept in (cluster.folder / "state").glob("*job_state*"):
+                kept.unlink()
+            cluster.start_controller()
+            code = ended(running)
+
+        assert code == 1, f"{fleet.rows} {fleet.stderr}"
+        assert len(fleet.rows) == 2
+        assert broken_by_stand_in(fleet.rows)
+        wait_until(lambda: not cluster.ask("squeue", "--noheader"), "all jobs to be gone")
+
+
+def test_a_job_that_a_hanging_controller_took_without_an_answer_is_sent_once(fleet: Fleet, cluster: Cluster) -> None:
+    """sbatch gives up, squeue is not answered either, and only then the controller reads what it was sent."""
+    fleet.matrix(2, "560")
+    programs = fleet.folder / "programs"
+    programs.mkdir()
+    real, pid = shutil.which("sbatch"), cluster.daemons["slurmctld"].pid
+    (programs / "sbatch").write_text(
+        f"#!/bin/sh\necho >>{fleet.folder}/sent\n"
+        f"if [ $(wc -l <{fleet.folder}/sent) = 1 ]; then\n"
+        f"  kill -STOP {pid}\n  (setsid sh -c 'sleep 12; kill -CONT {pid}' &) >/dev/null 2>&1\n"
+        f'fi\nexec {real} "$@"\n'
+    )
+    (programs / "sbatch").chmod(0o755)
+    fleet.env = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    try:
+        code = fleet.run(batch="1")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert code == 1, f"{fleet.rows} {fleet.stderr}"
+    assert (fleet.folder / "sent").read_text().count("\n") == 1
+    assert "Slurm does not answer: " in fleet.stderr
+    assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def test_a_job_that_was_taken_by_a_controller_that_died_before_it_answered_is_sent_once(
+    fleet: Fleet, cluster: Cluster
+) -> None:
+    """Nobody tells whether there is such a job until the controller is up again: that is not none."""
+    fleet.matrix(2, "560")
+    programs = fleet.folder / "programs"
+    programs.mkdir()
+    pid = cluster.daemons["slurmctld"].pid
+    (programs / "sbatch").write_text(
+        f"#!/bin/sh\necho >>{fleet.folder}/sent\n"
+        f'[ $(wc -l <{fleet.folder}/sent) = 1 ] || exec {shutil.which("sbatch")} "$@"\n'
+        f'{shutil.which("sbatch")} "$@" >/dev/null; sleep 6; kill -KILL {pid}\n'
+        "echo sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received >&2; exit 1\n"
+    )
+    (programs / "sbatch").chmod(0o755)
+    fleet.env = {"PATH": f"{programs}:{os.environ['PATH']}", "STAND_IN_S": "20"}
+    with fleet.start(batch="1") as running:
+        cluster.daemons["slurmctld"].wait(60)
+        time.sleep(4)
+        cluster.daemons.pop("slurmctld")
+        cluster.start_controller()
+        code = ended(running)
+
+    assert code == 1, f"{fleet.rows} {fleet.stderr}"
+    assert (fleet.folder / "sent").read_text().count("\n") == 1
+    assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
+
+
+def test_the_same_command_again_is_a_run_of_its_own(fleet: Fleet) -> None:
+    """Slurm still knows the tasks of the run before, which have ended."""
+    fleet.matrix(2, "560")
+    fleet.env = {"STAND_IN_S": "3"}
+
+    for count in (1, 2):
+        assert fleet.run() == 1, f"{fleet.rows} {fleet.stderr}"
+        assert broken_by_stand_in(fleet.rows)
+        assert fleet.executed == Counter(dict.fromkeys(fleet.rows, count))
+
+
+def test_ctrl_c_while_the_controller_hangs_says_what_is_left_and_the_next_call_ends_it(
+    fleet: Fleet, cluster: Cluster
+) -> None:
+    fleet.matrix(2, "560.35")
+    fleet.env = {"STAND_IN_S": "30"}
+    pid = cluster.daemons["slurmctld"].pid
+    with fleet.start(batch="2") as running:
+        until_running(fleet)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            running.send_signal(signal.SIGINT)
+            code = ended(running)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    (name,) = re.findall(r"scancel --name=(\S+)", fleet.stderr)
+
+    assert code == 130
+    assert name in alive(cluster)
+    fleet.env = {"STAND_IN_S": "0"}
+    assert fleet.run(batch="2") == 1, fleet.stderr
+    assert broken_by_stand_in(fleet.rows)
+    assert not alive(cluster)
+
+
+def test_a_munge_that_is_down_is_said_at_once_and_is_silence(fleet: Fleet, cluster: Cluster) -> None:
+    fleet.matrix(1, "560")
+    cluster.end("munge")
+    try:
+        code = fleet.run(patience="0.02")
+        offered = subprocess.run(
+            [sys.executable, "-m", "envcheck", "fleet", "--engine", "slurm", "--engine-option", "patience=0.02"],
+            cwd=fleet.folder, env=environment(cluster.env), capture_output=True, timeout=60, check=False, text=True,
+        )  # fmt: skip
+    finally:
+        cluster.start_munge()
+    ((verdict, because),) = fleet.rows.values()
+
+    assert (code, verdict, offered.returncode, offered.stdout) == (75, "unknown", 75, "")
+    assert "unge" in because
+    assert "Slurm does not answer: " in fleet.stderr
+    assert "Slurm has not answered for 0.02 min" in offered.stderr
 
 
 def test_envcheck_killed_and_started_again_finds_its_jobs(fleet: Fleet) -> None:
@@ -360,8 +517,7 @@ def test_ctrl_c_cancels_keeps_what_was_finished_and_the_next_call_does_the_rest(
         wait_until(lambda: "1 of 4 cells are done" in fleet.stderr, "a cell to be done")
         running.send_signal(signal.SIGINT)
         code = ended(running)
-    name = f"envcheck-{fleet.shared.name}-0"
-    wait_until(lambda: name not in cluster.ask("squeue", "--noheader", "--format=%j"), "the job to be gone")
+    wait_until(lambda: not alive(cluster), "the job to be gone")
     kept = rows_in(fleet.folder / ".envcheck" / "interrupted")
 
     assert code == 130

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -294,6 +296,115 @@ def test_a_job_that_was_taken_without_an_answer_is_not_sent_twice() -> None:
     assert slurm(DOWN, listed).submit("envcheck-r-0", ["sbatch"]) == "17"
 
 
+NONE = printed("")
+
+
+def counting(*answers: Completed) -> tuple[Slurm, list[str]]:
+    """Slurm, and the programs that were started."""
+    left, asked = list(answers), []
+
+    def run(argv: Sequence[str], **_more: object) -> Completed:
+        asked.append(argv[0])
+        return left.pop(0)
+
+    return Slurm({}, 60.0, run=run, sleep=lambda _s: None), asked
+
+
+def test_a_job_is_not_sent_again_while_nobody_tells_whether_it_was_taken() -> None:
+    """The controller takes it, is killed before it answers, and is up again a little later."""
+    slurm, asked = counting(DOWN, DOWN, DOWN, printed("envcheck-r-0|17|0|RUNNING|n1|None\n"))
+
+    assert slurm.submit("envcheck-r-0", ["sbatch"]) == "17"
+    assert asked == ["sbatch", "squeue", "squeue", "squeue"]
+
+
+def test_a_job_that_was_not_taken_is_sent_again() -> None:
+    slurm, asked = counting(DOWN, DOWN, NONE, printed("17\n"))
+
+    assert slurm.submit("envcheck-r-0", ["sbatch"]) == "17"
+    assert asked == ["sbatch", "squeue", "squeue", "sbatch"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [REFUSED, printed("no number"), Completed(argv=(), signal="SIGKILL")],
+    ids=["refused", "garbage", "killed"],
+)
+def test_a_job_that_was_taken_whatever_sbatch_said_is_known_by_its_name(answer: Completed) -> None:
+    slurm, _ = counting(answer, printed("envcheck-r-0|17|0|PENDING||Resources\n"))
+
+    assert slurm.submit("envcheck-r-0", ["sbatch"]) == "17"
+
+
+def test_a_job_that_was_refused_is_none_although_squeue_shows_it() -> None:
+    slurm, _ = counting(REFUSED, printed("envcheck-r-0|17|0|FAILED||BadConstraints\n"))
+
+    with pytest.raises(EnvcheckError, match="sbatch refused: sbatch: error: Invalid qos"):
+        slurm.submit("envcheck-r-0", ["sbatch"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        printed("<html>a proxy</html>"),
+        Completed(argv=(), returncode=0, stdout=b"envcheck-r-0|17|0|PENDING||None\n", stdout_dropped=5),
+    ],
+    ids=["garbage", "cut"],
+)
+def test_an_answer_of_squeue_that_is_none_is_no_news_of_any_task(answer: Completed) -> None:
+    assert slurm(answer).tasks(["envcheck-r-0"]) is answer
+    assert slurm(NONE).tasks(["envcheck-r-0"]) == {}
+
+
+def test_a_cluster_that_answers_nonsense_is_not_one_without_nodes() -> None:
+    with pytest.raises(UsageError, match="sinfo answered 'nonsense'"):
+        parse_nodes("nonsense\nand more\n")
+    assert parse_nodes("") == ()
+
+
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("answer", "ended"),
+    [
+        (Completed(argv=(), returncode=0), True),
+        (Completed(argv=(), returncode=1), True),
+        (DOWN, False),
+        (Completed(argv=(), returncode=1, timed_out=True), False),
+        (Completed(argv=(), signal="SIGKILL"), False),
+        (Completed(argv=(), started=False), False),
+    ],
+    ids=["ended", "nothing-there", "down", "hangs", "killed", "no-scancel"],
+)
+def test_a_job_is_cancelled_where_slurm_says_so_and_where_there_is_none(answer: Completed, ended: bool) -> None:
+    assert slurm(answer).cancel("envcheck-r-0") is ended
+
+
+def test_a_munge_that_is_restarted_is_silence_for_sbatch_too() -> None:
+    words = (
+        b"sbatch: error: Munge encode failed\nsbatch: error: Batch job submission failed: Protocol authentication error"
+    )
+    assert commands.is_silence(Completed(argv=(), returncode=1, stderr=words))
+
+
+def test_numbers_that_no_cluster_has_are_none() -> None:
+    assert parse_tasks(f"envcheck-r-0|1|{DIGITS}|RUNNING||\nenvcheck-r-0|{DIGITS}|1|RUNNING||\n") == {}
+    assert seconds_of(f"{DIGITS}:00") is None
+    assert seconds_of(f"{DIGITS}-00:00:00") is None
+    assert slurm(printed(f"MaxArraySize = {DIGITS}")).most_tasks() == 1000
+
+
+def test_who_waits_for_a_controller_is_told_so_once() -> None:
+    said: list[str] = []
+    asked = slurm(DOWN, DOWN, DOWN, printed("a"))
+
+    assert replace(asked, tell=said.append).insist(["sinfo"]) == "a"
+    assert said == [
+        "Slurm does not answer: slurm_load_jobs error: Unable to contact slurm controller; it is asked again for 1 min"
+    ]
+
+
 @pytest.mark.parametrize(("text", "most"), [("MaxArraySize            = 501\n", 500), ("nothing", 1000)])
 def test_how_many_tasks_a_job_may_have(text: str, most: int) -> None:
     assert slurm(printed(text)).most_tasks() == most
@@ -331,6 +442,53 @@ def test_a_damaged_state_is_an_error_that_names_the_file(tmp_path: Path) -> None
 
     with pytest.raises(UsageError, match=r"run\.json: not the state of a run"):
         Folder(tmp_path).read()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jobs": [[0, [[0]], 1.0, "--user=root"]]},
+        {"jobs": [[1, [[0]], 1.0]]},
+        {"jobs": [[0, [[7]], 1.0]]},
+        {"jobs": [[0, [[-1]], 1.0]]},
+        {"nonce": "x"},
+        {"run": "../x"},
+        {"cells": 5},
+    ],
+)
+def test_a_state_that_no_run_has_written_is_refused_before_it_reaches_slurm(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    folder = Folder(tmp_path)
+    state = {"schema": "envcheck.slurm/1", "run": "run", "nonce": "0" * 32, "begun_at": 1.0, "cells": ["a"]} | changes
+    state["jobs"] = [
+        dict(zip(("number", "tasks", "sent_at", "id"), job, strict=False))
+        for job in state.get("jobs", ())  # type: ignore[attr-defined]
+    ]
+    (tmp_path / "run.json").write_text(json.dumps(state))
+
+    with pytest.raises(UsageError, match=r"run\.json: not the state of a run: "):
+        folder.read()
+
+
+def test_a_folder_that_others_may_change_is_closed_to_them_or_refused(tmp_path: Path) -> None:
+    """Who can change the script that is sent runs what he likes as us."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+
+    with Folder(tmp_path / "run").alone():
+        assert (tmp_path / "run").stat().st_mode & 0o777 == 0o755
+    with pytest.raises(UsageError, match="is a link or belongs to another user"), Folder(tmp_path / "link").alone():
+        pass
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr("os.geteuid", lambda: (tmp_path / "run").stat().st_uid + 1)
+
+    with pytest.raises(UsageError, match="belongs to another user"), Folder(tmp_path / "run").alone():
+        pass
 
 
 def test_a_link_or_a_pipe_in_place_of_a_delivery_is_not_opened(tmp_path: Path) -> None:
@@ -392,6 +550,7 @@ class FakeSlurm:
     cancelled: list[str] = field(default_factory=list)
     accounting: str = ""
     patience_s: float = 0.0
+    cancels: bool = True
 
     def nodes(self) -> str:
         return SINFO
@@ -404,16 +563,20 @@ class FakeSlurm:
         return str(16 + len(self.sent))
 
     def tasks(self, names: list[str]) -> dict[tuple[str, int], Task] | Completed:
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-    def number_of(self, name: str) -> str:
-        return ""
+        """What is said of jobs `0`, `1`, … of the run whose names are asked for."""
+        said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(said, Completed):
+            return said
+        known = {name.rpartition("-")[2]: name for name in names}
+        return {(known[job], task): what for (job, task), what in said.items() if job in known}
 
     def recorded(self, job: str, task: int) -> str:
         return self.accounting
 
-    def cancel(self, name: str, numbers: list[str]) -> None:
-        self.cancelled += numbers
+    def cancel(self, name: str, tasks: Sequence[str] = ()) -> bool:
+        if self.cancels:
+            self.cancelled += tasks or [name]
+        return self.cancels
 
     def sleep(self, seconds: float) -> None:
         """No time passes but that of the clock."""
@@ -422,13 +585,13 @@ class FakeSlurm:
 NO_ANSWER = Completed(argv=(), returncode=1, stderr=b"Unable to contact slurm controller")
 
 
-def engine_on(tmp_path: Path, slurm: FakeSlurm, **given: str) -> SlurmEngine:
+def engine_on(tmp_path: Path, slurm: FakeSlurm, *, quiet: bool = True, **given: str) -> SlurmEngine:
     """The engine of a new run of one cell, or of one that is in the folder already."""
     folder = Folder(tmp_path / "run")
     with ExitStack() as stack:
         stack.enter_context(folder.alone())
         kept = folder.read() or folder.begin("run")
-        run = Run("run", job=None, options={}, out=tmp_path, progress=Progress(quiet=True))  # type: ignore[arg-type]
+        run = Run("run", job=None, options={}, out=tmp_path, progress=Progress(quiet=quiet))  # type: ignore[arg-type]
         settings = options(settle="0", **given)
         engine = SlurmEngine(run, settings, folder, slurm, kept, stack.pop_all())  # type: ignore[arg-type]
     engine.submit([work_of(driver="560")])
@@ -441,16 +604,22 @@ def told(engine: SlurmEngine) -> list[tuple[State, str]]:
 
 def at(state: str) -> dict[tuple[str, int], Task]:
     """The only task of the first two jobs."""
-    return {(f"envcheck-run-{number}", 0): Task(str(17 + number), state, "n1") for number in range(2)}
+    return {(str(number), 0): Task(str(17 + number), state, "n1") for number in range(2)}
+
+
+def named(engine: SlurmEngine, *numbers: int) -> list[str]:
+    """Jobs of a run, as Slurm knows them."""
+    return [f"envcheck-run-{engine.nonce[:8]}-{number}" for number in numbers]
 
 
 def test_a_task_that_nobody_knows_is_sent_again_and_then_lost(tmp_path: Path) -> None:
     slurm = FakeSlurm([{}])
-    changes = told(engine_on(tmp_path, slurm, requeue="1"))
+    engine = engine_on(tmp_path, slurm, requeue="1")
+    changes = told(engine)
 
     assert [state for state, _ in changes] == [State.WAITING, State.LOST]
     assert changes[1][1] == "Slurm no longer knows the job, and nothing was delivered; it was sent 2 times"
-    assert slurm.sent == ["envcheck-run-0", "envcheck-run-1"]
+    assert slurm.sent == named(engine, 0, 1)
 
 
 def test_a_cell_that_cannot_be_sent_again_is_lost_and_the_run_goes_on(
@@ -494,20 +663,58 @@ def test_a_controller_that_stays_away_ends_the_following_and_not_the_run(tmp_pat
 
 
 def test_what_was_cancelled_by_us_is_sent_again_by_the_next_call(tmp_path: Path) -> None:
-    slurm = FakeSlurm([at("RUNNING")])
+    slurm = FakeSlurm([at("CANCELLED")])
     engine_on(tmp_path, slurm).cancel()
-    engine_on(tmp_path, slurm)
+    again = engine_on(tmp_path, slurm)
 
-    assert slurm.cancelled == ["17"]
-    assert slurm.sent == ["envcheck-run-0", "envcheck-run-1"]
+    assert slurm.cancelled == named(again, 0)
+    assert slurm.sent == named(again, 0, 1)
+
+
+def test_what_could_not_be_cancelled_is_told_and_cancelled_by_the_next_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its cells would be run twice, and the job stay on the cluster."""
+    slurm = FakeSlurm([at("RUNNING")], cancels=False)
+    first = engine_on(tmp_path, slurm, quiet=False)
+    first.cancel()
+    assert f"scancel --name={named(first, 0)[0]}" in capsys.readouterr().err
+
+    with pytest.raises(SilentEngineError, match=f"Slurm does not cancel {named(first, 0)[0]}"):
+        engine_on(tmp_path, slurm)
+    slurm.cancels = True
+    again = engine_on(tmp_path, slurm)
+
+    assert slurm.cancelled == named(first, 0)
+    assert slurm.sent == named(again, 0, 1)
+
+
+def test_an_interrupt_while_a_job_is_sent_cancels_it_by_its_name(tmp_path: Path) -> None:
+    """It has no number yet, and may be there all the same."""
+    slurm = FakeSlurm([at("PENDING")])
+    engine = engine_on(tmp_path, slurm)
+    engine.keep(structs.replace(engine.kept, jobs=(structs.replace(engine.kept.jobs[0], id=""),)))
+    engine.cancel()
+
+    assert slurm.cancelled == named(engine, 0)
+
+
+def test_jobs_of_a_run_are_named_as_none_was_before(tmp_path: Path) -> None:
+    """Slurm remembers what has ended: the same command again would take the old run's tasks for its own."""
+    first = engine_on(tmp_path, FakeSlurm([at("RUNNING")]))
+    first.forget()
+    second = engine_on(tmp_path, FakeSlurm([at("RUNNING")]))
+
+    assert named(first, 0) != named(second, 0)
+    assert second.slurm.sent == named(second, 0)  # type: ignore[attr-defined]
 
 
 def test_what_is_under_way_is_not_sent_again_by_the_next_call(tmp_path: Path) -> None:
     slurm = FakeSlurm([at("RUNNING")])
     engine_on(tmp_path, slurm).held.close()
-    engine_on(tmp_path, slurm)
+    again = engine_on(tmp_path, slurm)
 
-    assert slurm.sent == ["envcheck-run-0"]
+    assert slurm.sent == named(again, 0)
 
 
 def test_a_job_without_a_number_is_looked_for_by_its_name(tmp_path: Path) -> None:
@@ -517,7 +724,7 @@ def test_a_job_without_a_number_is_looked_for_by_its_name(tmp_path: Path) -> Non
     first.held.close()
     again = engine_on(tmp_path, slurm)
 
-    assert slurm.sent == ["envcheck-run-0"]
+    assert slurm.sent == named(again, 0)
     assert [job.id for job in again.kept.jobs] == ["17"]
 
 
@@ -533,7 +740,18 @@ def test_an_old_run_is_gone_on_with_only_where_it_is_named(
     kept = begun(run, engine.folder, slurm)  # type: ignore[arg-type]
 
     assert (kept.nonce == engine.nonce) is same
-    assert slurm.cancelled == ([] if same else ["17"])
+    assert slurm.cancelled == ([] if same else named(engine, 0))
+
+
+def test_a_run_is_not_begun_anew_while_jobs_of_the_old_one_may_be_alive(tmp_path: Path) -> None:
+    engine = engine_on(tmp_path, FakeSlurm([at("RUNNING")]))
+    engine.keep(structs.replace(engine.kept, begun_at=time.time() - 1e6))
+    engine.held.close()
+
+    with pytest.raises(InfrastructureError, match="could not be cancelled") as caught:
+        begun(engine.run, engine.folder, FakeSlurm([{}], cancels=False))  # type: ignore[arg-type]
+    assert "--resume run" in caught.value.remedy
+    assert engine.folder.read() == engine.kept
 
 
 def test_what_was_delivered_meanwhile_is_done_and_a_run_that_is_over_leaves_nothing(tmp_path: Path) -> None:

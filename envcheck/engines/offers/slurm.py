@@ -10,7 +10,7 @@ from envcheck.compat.versions import components, starts_with
 from envcheck.engines.engine import Needs
 from envcheck.engines.offers.offer import Asked, Site, host_with
 from envcheck.engines.slurm.commands import Slurm
-from envcheck.engines.slurm.nodes import Node, driver_of, parse_nodes, place_of
+from envcheck.engines.slurm.nodes import Node, driver_of, node_of, place_of, rows_of
 from envcheck.engines.slurm.options import Options, parse
 from envcheck.offered import Group
 
@@ -53,15 +53,15 @@ def look(asked: Asked) -> Cluster:
 
 
 def cluster_of(text: str, options: Options) -> Cluster:
-    """The nodes in the output of sinfo."""
-    rows = [line for line in text.splitlines() if line.count("|") == 5]
+    """The nodes in the output of sinfo. Raises UsageError where it is none."""
+    rows = rows_of(text)
     counted = any(gpus_of(row) for row in rows)
     groups: dict[tuple[str, str | None, int | None], list[tuple[Node, str]]] = {}
     for row in rows:
-        (node,) = parse_nodes(row)
+        node = node_of(row)
         driver = told_driver(node, options)
         known = gpus_of(row) or (0 if counted and driver is None else None)
-        groups.setdefault((node.partition, driver, known), []).append((node, row.rpartition("|")[2]))
+        groups.setdefault((node.partition, driver, known), []).append((node, row[-1]))
     ordered = sorted(groups.items(), key=lambda one: (one[0][0], components(one[0][1] or "") or (), one[0][2] or 0))
     return Cluster([(site_of(*key, members), [node for node, _ in members]) for key, members in ordered], options)
 
@@ -90,10 +90,11 @@ def told_driver(node: Node, options: Options) -> str | None:
     return max((*told, *named), key=lambda one: (len(components(one) or ()), one), default=None)
 
 
-def gpus_of(row: str) -> int | None:
-    """How many GPUs the generic resources in a line of sinfo name; None where they name none."""
-    found = [int(one[1]) for part in row.split("|")[3].split(",") if (one := _GPUS.match(part))]
-    named = any(part.startswith("gpu") for part in row.split("|")[3].split(","))
+def gpus_of(row: Sequence[str]) -> int | None:
+    """How many GPUs the generic resources in a row of sinfo name; None where they name none."""
+    resources = row[3].split(",")
+    found = [int(one[1]) for part in resources if (one := _GPUS.match(part))]
+    named = any(part.startswith("gpu") for part in resources)
     return sum(found) or (1 if named else None)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from envcheck import process
 from envcheck.engines.engine import SilentEngineError
@@ -23,10 +25,17 @@ SHORTEST_S, LONGEST_S = 0.5, 20.0
 QUEUE = "%j|%F|%K|%T|%N|%r"
 """Of squeue: name, number of the array, of the task, state, node, and why it waits."""
 USUAL_MAX_ARRAY = 1001
+AGAIN = "Its jobs may go on; the same command again goes on with them."
+NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+"""Of a job, of a task, or of how many there may be: whatever else is answered is none."""
 SILENT = (
     *("unable to contact slurm controller", "connection refused", "socket timed out", "zero bytes", "slurm_load"),
     *("connection timed out", "unexpected message", "in standby mode", "resource temporarily unavailable"),
-    *("communication connection failure", "job violates accounting/qos policy (job submit limit"),
+    *(
+        "communication connection failure",
+        "protocol authentication error",
+        "job violates accounting/qos policy (job submit limit",
+    ),
 )
 """What Slurm's programs say where the controller does not answer, or not now, in lower case."""
 
@@ -40,13 +49,19 @@ class Task:
     node: str = ""
     reason: str = ""
 
+    @property
+    def taken(self) -> bool:
+        """False for one that was refused: Slurm shows it too, as a job that has failed on no node."""
+        return self.state != "FAILED" or bool(self.node)
+
 
 @dataclass(frozen=True)
 class Slurm:
-    """Asks Slurm. `sleep` and `run` are seams of tests."""
+    """Asks Slurm. `tell` is for people who wait; `sleep` and `run` are seams of tests."""
 
     env: Mapping[str, str]
     patience_s: float
+    tell: Callable[[str], None] = lambda _text: None
     run: Callable[..., process.Completed] = process.run
     sleep: Callable[[float], None] = time.sleep
 
@@ -60,9 +75,10 @@ class Slurm:
             )
         return done
 
-    def insist(self, argv: Sequence[str], instead: Callable[[], str] = lambda: "") -> str:
-        """The answer, asked for until there is one; a second time only where `instead` has none.
+    def insist(self, argv: Sequence[str], instead: Callable[[], str | None] = lambda: "") -> str:
+        """The answer, asked for until there is one. `instead` is what a question may have led to that was not answered.
 
+        Where that is something it is the answer; where nobody tells (None) the question is not put a second time.
         Raises EnvcheckError where Slurm refuses, SilentEngineError.
         """
         until, pause = time.monotonic() + self.patience_s, SHORTEST_S
@@ -71,12 +87,17 @@ class Slurm:
             if done.succeeded:
                 return text_of(done)
             if not is_silence(done):
-                raise EnvcheckError(f"{argv[0]} refused: {said(done)}")
-            if time.monotonic() >= until:
-                raise silent(self.patience_s, done)
-            self.sleep(pause)
-            pause = min(LONGEST_S, pause * 2)
-            if answer := instead():
+                return instead() or refused(argv, done)
+            if pause == SHORTEST_S:
+                self.tell(f"Slurm does not answer: {said(done)}; it is asked again for {self.patience_s / 60:g} min")
+            answer: str | None = None
+            while answer is None:
+                if time.monotonic() >= until:
+                    raise silent(self.patience_s, done)
+                self.sleep(pause)
+                pause = min(LONGEST_S, pause * 2)
+                answer = instead()
+            if answer:
                 return answer
 
     def know(self, argv: Sequence[str]) -> str:
@@ -97,33 +118,42 @@ class Slurm:
         """How many tasks an array job may have."""
         for line in self.know(["scontrol", "show", "config"]).splitlines():
             key, _, value = line.partition("=")
-            if key.strip() == "MaxArraySize" and value.strip().isdecimal():
+            if key.strip() == "MaxArraySize" and NUMBER.fullmatch(value.strip()):
                 return max(1, int(value) - 1)
         return USUAL_MAX_ARRAY - 1
 
     def submit(self, name: str, argv: Sequence[str]) -> str:
         """The number that a job has got. Raises EnvcheckError where Slurm refuses it, SilentEngineError.
 
-        One that was not answered may have been taken all the same: before it is sent again it is looked for.
+        Whatever went wrong, the job may have been taken all the same: it is looked for by its name, which no other
+        job ever had, and only sent again where Slurm says that there is none.
         """
-        number = self.insist(argv, lambda: self.number_of(name)).strip().partition(";")[0]
-        if not number.isdecimal():
-            raise EnvcheckError(f"sbatch answered {printable(number)!r}, which is no job's number")
+        answer = self.insist(argv, lambda: self.number_of(name)).strip().partition(";")[0]
+        number = answer if NUMBER.fullmatch(answer) else self.number_of(name)
+        if not number:
+            raise EnvcheckError(f"sbatch answered {printable(answer)!r}, which is no job's number")
         return number
 
-    def number_of(self, name: str) -> str:
-        """The number of the job of that name, or an empty text."""
+    def number_of(self, name: str) -> str | None:
+        """The number of the job of that name, an empty text where there is none; None where nobody tells."""
         found = self.tasks([name])
-        return "" if isinstance(found, process.Completed) else next((task.job for task in found.values()), "")
+        if isinstance(found, process.Completed):
+            return None
+        return next((task.job for task in found.values() if task.taken), "")
 
     def tasks(self, names: Sequence[str]) -> dict[tuple[str, int], Task] | process.Completed:
-        """Our tasks by the job's name and their place in it, ended ones too; or how the question failed."""
+        """Our tasks by the job's name and their place in it, ended ones too; or how the question failed.
+
+        An answer that was cut short, or of which no line is one of squeue's, is none: whose tasks would be gone by it?
+        """
         asked = [
             "squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--name={','.join(names)}",
             f"--format={QUEUE}",
         ]  # fmt: skip
         done = self.run(asked, deadline_s=ASK_S, env=self.env)
-        return parse_tasks(text_of(done)) if done.succeeded else done
+        text = text_of(done)
+        whole = done.succeeded and not done.stdout_dropped and (not text.strip() or QUEUE.count("|") <= text.count("|"))
+        return parse_tasks(text) if whole else done
 
     def recorded(self, job: str, task: int) -> str:
         """The state in which accounting remembers a task that the controller has forgotten; empty without any."""
@@ -132,10 +162,15 @@ class Slurm:
         words = text_of(done).split() if done.succeeded else []
         return words[0].upper() if words else ""
 
-    def cancel(self, name: str, numbers: Sequence[str]) -> None:
-        """End a job of that name, or tasks of it. A controller that lost its state gives numbers away a second time."""
-        if numbers:
-            self.ask(["scancel", "--quiet", f"--name={name}", *numbers])
+    def cancel(self, name: str, tasks: Sequence[str] = ()) -> bool:
+        """End our job of that name, or only tasks of it; False where Slurm does not say that it was done.
+
+        With --quiet it fails without a word where there was nothing left to end.
+        """
+        done = self.run(
+            ["scancel", "--quiet", f"--user={os.getuid()}", f"--name={name}", *tasks], deadline_s=ASK_S, env=self.env
+        )
+        return done.succeeded or (done.returncode is not None and not done.timed_out and not done.stderr.strip())
 
 
 def parse_tasks(text: str) -> dict[tuple[str, int], Task]:
@@ -144,7 +179,7 @@ def parse_tasks(text: str) -> dict[tuple[str, int], Task]:
     return {
         (name, int(task)): Task(job, state, node, reason)
         for name, job, task, state, node, reason in (row for row in rows if len(row) == 6)
-        if job.isdecimal() and task.isdecimal()
+        if NUMBER.fullmatch(job) and NUMBER.fullmatch(task)
     }
 
 
@@ -174,6 +209,11 @@ def argv_of(name: str, tasks: int, cells: int, place: Place, options: Options, r
     return ["sbatch", "--parsable", "--no-requeue", "--ntasks=1", *flags, *settings, *script]
 
 
+def refused(argv: Sequence[str], done: process.Completed) -> NoReturn:
+    """Raise EnvcheckError for what Slurm says no to."""
+    raise EnvcheckError(f"{argv[0]} refused: {said(done)}")
+
+
 def text_of(done: process.Completed) -> str:
     """What a program printed."""
     return done.stdout.decode("utf-8", "replace")
@@ -194,5 +234,5 @@ def silent(patience_s: float, done: process.Completed) -> SilentEngineError:
     """Slurm has not answered for too long."""
     return SilentEngineError(
         f"Slurm has not answered for {patience_s / 60:g} min: {said(done)}",
-        remedy="Its jobs may go on; the same command again goes on with them.",
+        remedy=AGAIN,
     )

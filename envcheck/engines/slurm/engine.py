@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
@@ -25,19 +25,21 @@ from envcheck.engines.slurm.folder import Folder, Sent, explained
 from envcheck.engines.slurm.folder import State as Kept
 from envcheck.engines.slurm.nodes import Place, parse_nodes
 from envcheck.engines.slurm.options import Options, parse
-from envcheck.errors import EnvcheckError, UsageError
+from envcheck.errors import EnvcheckError, InfrastructureError, UsageError
 from envcheck.process import Completed
 
 TICK_S = 0.5
 """Between two looks into the shared folder."""
 LEAST_S = 1.0
 """Between two questions to Slurm, however much changes."""
+FAREWELL_S = 1.0
+"""That an interrupted question may take to reach Slurm."""
 
 
 def make(run: Run) -> SlurmEngine:
     """The engine of a run, which from now on has the run's folder alone. Raises EnvcheckError."""
     options = parse(run.options, run.out)
-    slurm = Slurm(run.job.setting.env, options.patience * 60)
+    slurm = Slurm(run.job.setting.env, options.patience * 60, run.progress.tell)
     folder = Folder(options.folder / run.name)
     with ExitStack() as stack:
         stack.enter_context(folder.alone())
@@ -53,9 +55,11 @@ def begun(run: Run, folder: Folder, slurm: Slurm) -> Kept:
         raise UsageError(f"--resume {run.name}: there is no such run in {folder.path.parent}")
     if kept is not None and (run.resume or time.time() - kept.begun_at < FORGOTTEN_S):
         return kept
-    if kept is not None:
-        for job in kept.jobs:
-            slurm.cancel(name_of(run.name, job.number), [job.id] if job.id else [])
+    if kept is not None and not all(slurm.cancel(name_of(kept, job.number)) for job in kept.jobs):
+        raise InfrastructureError(
+            f"the jobs of the run {run.name}, which was begun more than a day ago, could not be cancelled",
+            remedy=f"Once Slurm answers, the same command again; or go on with that run: --resume {run.name}",
+        )
     with explained(folder.path):
         return folder.begin(run.name)
 
@@ -114,14 +118,21 @@ class SlurmEngine(LastWords):
         self.kept = kept
 
     def adopt(self) -> None:
-        """Take over the jobs that an earlier process has sent; of one without an id Slurm may know by its name."""
-        nameless = [self.name_of(job.number) for job in self.kept.jobs if not (job.id or job.cancelled)]
-        found = self.tasks_of(nameless)
+        """Take over the jobs that an earlier process has sent; one without an id Slurm may know by its name."""
+        unknown = [self.name_of(job.number) for job in self.kept.jobs if job.cancelled or not job.id]
+        found = self.tasks_of(unknown)
+        self.cancel_again({name for (name, _), task in found.items() if task.state not in ENDED})
         for job in self.kept.jobs:
             name = self.name_of(job.number)
-            known = job.id or next((task.job for (of, _), task in found.items() if of == name), "")
+            known = job.id or next((task.job for (of, _), task in found.items() if of == name and task.taken), "")
             if not job.cancelled:
                 self.note(replace(job, id=known, cancelled=not known))
+
+    def cancel_again(self, alive: Collection[str]) -> None:
+        """End jobs that an earlier process could not end, before their cells are sent again."""
+        names = [name for job in self.kept.jobs if job.cancelled and (name := self.name_of(job.number)) in alive]
+        if left := [name for name in names if not self.slurm.cancel(name)]:
+            raise SilentEngineError(f"Slurm does not cancel {', '.join(left)}", remedy=commands.AGAIN)
 
     def tasks_of(self, names: Sequence[str]) -> dict[tuple[str, int], Task]:
         """The tasks of jobs of these names, asked for until there is an answer."""
@@ -146,7 +157,7 @@ class SlurmEngine(LastWords):
 
     def name_of(self, number: int) -> str:
         """What a job is called in Slurm."""
-        return name_of(self.run.name, number)
+        return name_of(self.kept, number)
 
     def send(self, cells: Sequence[int], nowhere: State) -> None:
         """Send cells, one job for each kind of place; those for which there is none end as `nowhere`."""
@@ -172,6 +183,7 @@ class SlurmEngine(LastWords):
         except (UsageError, SilentEngineError):
             raise
         except EnvcheckError as error:
+            self.slurm.cancel(name)  # should it have been taken after all
             self.note(replace(job, cancelled=True))
             for cell in (cell for task in tasks for cell in task):
                 self.end(cell, State.LOST, error.message)
@@ -279,7 +291,8 @@ class SlurmEngine(LastWords):
     def give_up(self, waiting: Sequence[tuple[tuple[str, int], Task]]) -> None:
         """End tasks that have waited for too long, and their cells."""
         for place, task in waiting:
-            self.slurm.cancel(place[0], [f"{task.job}_{place[1]}"])
+            if not self.slurm.cancel(place[0], [f"{task.job}_{place[1]}"]):
+                self.tell_left([place[0]])
             because = f"no node took it within {self.options.wait:g} min; Slurm says: {task.reason or 'nothing'}"
             for cell in sorted(cell for cell in self.open if self.where[cell] == place):
                 self.end(cell, State.LOST, because)
@@ -293,15 +306,22 @@ class SlurmEngine(LastWords):
     def cancel(self) -> None:
         """End all jobs; whoever goes on with the run sends their cells again. That is written down first."""
         live = {self.where[cell][0] for cell in self.open & set(self.where)}
-        sent = [job for job in self.kept.jobs if self.name_of(job.number) in live]
-        sending = [job for job in self.kept.jobs if not (job.id or job.cancelled)]
+        jobs = [job for job in self.kept.jobs if not job.cancelled]
+        ours = [job for job in jobs if not job.id or self.name_of(job.number) in live]
         with suppress(OSError):  # a folder that is full keeps no job alive
-            for job in (*sent, *sending):
+            for job in ours:
                 self.note(replace(job, cancelled=True))
-        for job in (*sent, *sending):
-            number = job.id or self.slurm.number_of(self.name_of(job.number))
-            self.slurm.cancel(self.name_of(job.number), [number] if number else [])
+        if not all(job.id for job in ours):
+            self.slurm.sleep(FAREWELL_S)  # what was on its way to Slurm when we were interrupted arrives
+        names = [self.name_of(job.number) for job in ours]
+        self.tell_left([name for name in names if not self.slurm.cancel(name)])
         self.held.close()
+
+    def tell_left(self, names: Sequence[str]) -> None:
+        """Say which jobs may still be there, and how to end them."""
+        if names:
+            ways = "; ".join(f"scancel --name={name}" for name in names)
+            self.run.progress.tell(f"jobs may be left, Slurm does not say that it has cancelled them; later: {ways}")
 
     def forget(self) -> None:
         """Remove the folder of the run."""
@@ -309,9 +329,9 @@ class SlurmEngine(LastWords):
         self.held.close()
 
 
-def name_of(run: str, number: int) -> str:
-    """What a job of a run is called in Slurm."""
-    return f"envcheck-{run}-{number}"
+def name_of(kept: Kept, number: int) -> str:
+    """What a job of a run is called in Slurm: as none was before, because Slurm remembers jobs that have ended."""
+    return f"envcheck-{kept.run}-{kept.nonce[:8]}-{number}"
 
 
 def number_of(name: str) -> int:

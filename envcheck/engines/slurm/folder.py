@@ -33,6 +33,7 @@ MARK_LIMIT = 300
 LAST_WORDS = 400
 """Bytes that are read of the end of a worker's log."""
 
+_NONCE, _RUN, _NUMBER = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9A-Za-z_-]{1,64}"), re.compile(r"[0-9]{1,9}")
 _DELIVERY = re.compile(r"([0-9]{1,9})\.json")
 
 
@@ -71,6 +72,7 @@ class Folder:
         """Nobody else follows this run. Raises InfrastructureError where somebody does, UsageError for the folder."""
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            check_ours(self.path)
             with alone(self.path, "jobs"):
                 yield
 
@@ -80,10 +82,14 @@ class Folder:
         if text is None:
             return None
         try:
-            return msgspec.json.decode(text, type=State)
+            state = msgspec.json.decode(text, type=State)
+            wrong = fault_of(state)
         except (msgspec.MsgspecError, RecursionError) as error:
+            state, wrong = None, str(error)
+        if wrong:
             remedy = f"Remove the folder {self.path}; what runs of it in Slurm is cancelled with scancel."
-            raise UsageError(f"{self.path / STATE}: not the state of a run: {error}", remedy=remedy) from None
+            raise UsageError(f"{self.path / STATE}: not the state of a run: {wrong}", remedy=remedy)
+        return state
 
     def begin(self, run: str) -> State:
         """An empty folder, and a new nonce. What an earlier run of this name has left is removed."""
@@ -146,6 +152,28 @@ class Folder:
         """The run is over. Its state goes first: what may be left of the rest is no run to go on with."""
         remove(self.path / STATE)
         remove(self.path)
+
+
+def check_ours(path: Path) -> None:
+    """Raise UsageError for a folder of somebody else's: its owner could change what runs on the nodes as us."""
+    seen = path.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():
+        raise UsageError(
+            f"the shared folder {path} is a link or belongs to another user, who could change what runs on the nodes",
+            remedy="Name a folder of your own: --engine-option folder=DIR",
+        )
+    if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        path.chmod(stat.S_IMODE(seen.st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
+
+
+def fault_of(state: State) -> str:
+    """What no run has written, in a state of the right form; an empty text where all is well."""
+    if not _NONCE.fullmatch(state.nonce) or not _RUN.fullmatch(state.run):
+        return "its run or its nonce is none"
+    if any(job.number != place or not _NUMBER.fullmatch(job.id or "0") for place, job in enumerate(state.jobs)):
+        return "a job has a number that it cannot have"
+    sent = {cell for job in state.jobs for task in job.tasks for cell in task}
+    return "" if sent <= set(range(len(state.cells))) else "a cell was sent that it has not"
 
 
 def names_in(folder: Path) -> list[str]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from envcheck.compat.versions import components, starts_with
 from envcheck.engines.engine import Needs
+from envcheck.engines.plans import printable
 from envcheck.engines.slurm.options import Options
+from envcheck.errors import UsageError
 
 FORMAT = "%N|%P|%f|%G|%l|%T"
 """Of sinfo: node, partition, features, generic resources, time limit, state."""
 DOWN = ("down", "drain", "fail", "unknown", "inval", "power")
 MOST_NAMED = 8
+_TIME = re.compile(r"(?:(\d{1,7})-)?(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,26 +43,43 @@ class Place:
     limit_s: float | None
 
 
-def parse_nodes(text: str) -> tuple[Node, ...]:
-    """The nodes in the output of sinfo; lines of another form are left out."""
-    rows = [line.split("|") for line in text.splitlines()]
-    return tuple(
-        Node(
-            name=name,
-            partition=partition.rstrip("*"),
-            default=partition.endswith("*"),
-            features=frozenset(part for part in features.split(",") if part and part != "(null)"),
-            gpus=any(part.startswith("gpu") for part in gres.split(",")),
-            limit_s=seconds_of(limit),
-            up=not state.lower().startswith(DOWN) and not state.endswith("*"),
+def rows_of(text: str) -> list[list[str]]:
+    """The rows in the output of sinfo; lines of another form are left out.
+
+    Raises UsageError where there are no others: that is no answer, and not a cluster without nodes.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    rows = [row for row in (line.split("|") for line in lines) if len(row) == FORMAT.count("|") + 1]
+    if lines and not rows:
+        raise UsageError(
+            f"Slurm does not say what there is: sinfo answered {printable(lines[0])!r}",
+            remedy="Run this on a host of the cluster; `sinfo` has to work there.",
         )
-        for name, partition, features, gres, limit, state in (row for row in rows if len(row) == 6)
+    return rows
+
+
+def parse_nodes(text: str) -> tuple[Node, ...]:
+    """The nodes in the output of sinfo. Raises UsageError where it is none."""
+    return tuple(node_of(row) for row in rows_of(text))
+
+
+def node_of(row: Sequence[str]) -> Node:
+    """The node in a row."""
+    name, partition, features, gres, limit, state = row
+    return Node(
+        name=name,
+        partition=partition.rstrip("*"),
+        default=partition.endswith("*"),
+        features=frozenset(part for part in features.split(",") if part and part != "(null)"),
+        gpus=any(part.startswith("gpu") for part in gres.split(",")),
+        limit_s=seconds_of(limit),
+        up=not state.lower().startswith(DOWN) and not state.endswith("*"),
     )
 
 
 def seconds_of(limit: str) -> float | None:
     """A time as Slurm writes it, `[DAYS-][HOURS:]MINUTES:SECONDS`; None for infinite and the like."""
-    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", limit)
+    found = _TIME.fullmatch(limit)
     if not found:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())

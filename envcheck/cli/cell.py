@@ -8,13 +8,19 @@ from pathlib import Path
 
 import click
 
-from envcheck.cli.app import EPILOG, command, quiet_option, write
+from envcheck.cli.app import command, quiet_option, write
 from envcheck.errors import MET, UsageError
 
 WHERE_PLANS_ARE = "An engine writes the plan of a cell for its workers: see `Another engine` in docs/fleet.md."
 
+CELL_EPILOG = (
+    "Exit codes: 0 evidence was delivered, whatever it shows; 2 a plan that cannot be followed here, or a usage error; "
+    "4 envcheck itself failed; 75 infrastructure that a retry elsewhere may mend; 130 interrupted. With 2, 4 and 75 "
+    "what is delivered says why there is no evidence, where the plan could be read."
+)
 
-@command(epilog=EPILOG)
+
+@command(epilog=CELL_EPILOG)
 @click.option("--plan", required=True, metavar="FILE", help="The cell's plan as JSON; - is standard input.")
 @click.option("--out", metavar="FILE", help="Where its delivery goes, as JSON; - is standard output.")
 @click.option("--parcel", is_flag=True, help="Print the delivery in lines of a log instead, which an engine reads.")
@@ -22,7 +28,7 @@ WHERE_PLANS_ARE = "An engine writes the plan of a cell for its workers: see `Ano
 def cell(plan: str, out: str | None, parcel: bool, quiet: bool) -> int:
     """Run one cell on this host and deliver its evidence, unjudged; engines start this on their hosts.
 
-    Exit code 0 says that evidence was delivered, whatever it shows: whoever asked for it judges it.
+    Whoever asked for the evidence judges it.
     """
     from envcheck.engines import plans
     from envcheck.engines.packing import packed

@@ -102,3 +102,11 @@ def test_a_plan_of_another_envcheck_is_refused(plan: Plan, tmp_path: Path) -> No
 
     assert done.returncode == 2
     assert "install the same on every host" in done.stderr
+
+
+def test_the_help_speaks_of_deliveries_and_not_of_a_gate(tmp_path: Path) -> None:
+    """Nothing is judged here: exit code 0 says nothing of an expectation."""
+    text = " ".join(ended("cell", "--help", cwd=tmp_path).stdout.split())
+
+    assert "0 evidence was delivered, whatever it shows;" in text
+    assert "expectation" not in text

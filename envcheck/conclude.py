@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from envcheck.errors import NothingSelectedError
 from envcheck.gate import is_met, summarise
 from envcheck.judge import judge
-from envcheck.model import CellResult, Evidence, Expectation, Results, Shard, Verdict
+from envcheck.model import CellResult, Evidence, Expectation, Host, Results, Shard, Verdict
 from envcheck.rules import findings
 from envcheck.store import evidence_path
 
@@ -21,8 +21,17 @@ def conclude(evidence: Sequence[Evidence], shard: Shard | None = None) -> Result
             "there is no evidence to judge", remedy="Name a folder that `envcheck validate --out` wrote."
         )
     cells = tuple(conclude_cell(one) for one in evidence)
-    host = next((one.host for one in evidence if not one.lost), evidence[0].host)
-    return Results(host=host, cells=cells, summary=summarise(cells), shard=shard)
+    return Results(host=host_of(evidence), cells=cells, summary=summarise(cells), shard=shard)
+
+
+def host_of(evidence: Sequence[Evidence]) -> Host:
+    """The host that cells were run on, of several the first; of a cell that no host could reach it is whoever asked."""
+    asking = None
+    for one in evidence:  # which may be on disk: one by one
+        if not one.lost and one.foresight.state != "unreachable":
+            return one.host
+        asking = asking or (None if one.lost else one.host)
+    return asking or evidence[0].host
 
 
 def conclude_cell(evidence: Evidence) -> CellResult:
@@ -43,6 +52,18 @@ def conclude_cell(evidence: Evidence) -> CellResult:
         evidence=evidence_path(evidence.cell.id),
         composed=evidence.composed,
     )
+
+
+def unjudgeable(evidence: Evidence) -> str:
+    """Why nothing can be made of evidence that another machine has sent; an empty text where something can.
+
+    It is of the right form and may still hold what no arithmetic takes: one cell must not end the run of all others.
+    """
+    try:
+        conclude_cell(evidence)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is of this cell alone
+        return f"it cannot be judged: {type(error).__name__}: {error}"
+    return ""
 
 
 def expecting(evidence: Sequence[Evidence], verdict: Verdict | None) -> tuple[Evidence, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from envcheck import lost, seal, store
 from envcheck.archive import Archive, open_archive
+from envcheck.conclude import unjudgeable
 from envcheck.entries import entry_of, has_come
 from envcheck.errors import NothingSelectedError, UsageError
 from envcheck.incoming import Found, exists, read
@@ -91,6 +92,11 @@ def take(archive: Archive, found: Found, tally: Tally, terms: Terms) -> None:
         entry = entry_of(found.evidence, found.run)
     except UsageError as error:
         tally.refused.append(Refused(found.source, error.message))
+        return
+    except Exception:
+        if not (wrong := unjudgeable(found.evidence)):
+            raise
+        tally.refused.append(Refused(found.source, wrong))
         return
     if not has_come(entry.recorded_at, datetime.now(timezone.utc)):
         why = f"it was recorded at {entry.recorded_at}, which is yet to come here: one of the two clocks is wrong"

@@ -39,6 +39,9 @@ MAX_BYTES = 64 * 1024 * 1024
 """A larger file is no evidence: a cell with the longest log and a minute of blocks takes less than 2 MB."""
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 SHORTEST_MS, LONGEST_MS = 1e-6, 86_400e3
+LONGEST_VERSION = 200
+"""Characters: a local version with its commit has fifty."""
+MOST_COUNTED = 1 << 64
 LEAST_CONFIDENCE = 0.5
 """The least that matrix.yaml takes: below it an interval says less than a coin."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}")
@@ -318,9 +321,21 @@ def implausible(evidence: Evidence) -> str:
         return "the time of a frame is negative, below a nanosecond or above a day"
     if any(block.faces not in range(len(block.times_ms) + 1) for worker in workers for block in worker.blocks):
         return "a face was found in more frames than there were"
+    versions = (text for worker in workers for text in (worker.python, worker.mediapipe))
+    if any(len(text or "") > LONGEST_VERSION for text in versions) or beyond(msgspec.to_builtins(evidence)):
+        return "a number has more digits than any counter"
     if any(len(frame.points) == 1 for worker in workers for frame in worker.landmarks):
         return "a face has a single landmark"
     return ""
+
+
+def beyond(value: Any) -> bool:
+    """True where some whole number in a document is larger than any that a machine counts to."""
+    if isinstance(value, dict):
+        return any(map(beyond, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(beyond, value))
+    return isinstance(value, int) and abs(value) >= MOST_COUNTED
 
 
 def named_files(out: Path) -> list[tuple[Path, str | None]]:

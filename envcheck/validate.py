@@ -66,7 +66,7 @@ def place(
     engine = loading.make(request.engine, run)
     works = works_of(job, asked, name, engine.nonce)
     around = containers_of(job, progress.of("envcheck")) if request.engine == loading.LOCAL else nullcontext()
-    with around:
+    with around, loading.named(request.engine):
         return dispatch(engine, works, job.setting.host, progress), engine
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from envcheck import __version__, process
 from envcheck.compat import codes
+from envcheck.conclude import unjudgeable
 from envcheck.engines import plans
 from envcheck.engines.engine import Change, Engine, SilentEngineError, State, Work, needs_of
 from envcheck.engines.local import InterruptedJobError, Job
@@ -70,12 +71,25 @@ class Tally:
             return unreachable(plan, self.host, change.because)
         if change.state is State.LOST:
             return lost(plan, change.because)
+        delivery = self.collected(plan.cell.id, engine)
+        if isinstance(delivery, str):
+            return lost(plan, f"what the worker delivered cannot be read: {delivery}")
         try:
-            return plans.accept(plan, engine.collect(plan.cell.id))
+            evidence = plans.accept(plan, delivery)
         except RefusedError as refused:
             return lost(plan, f"what the worker delivered was refused: {refused}")
+        if wrong := unjudgeable(evidence):
+            return lost(plan, f"what the worker delivered was refused: {plans.printable(wrong)}")
+        return evidence
+
+    def collected(self, cell: str, engine: Engine) -> bytes | str:
+        """What was delivered for a cell, or why it cannot be had: an engine may be another package's."""
+        try:
+            return bytes(memoryview(engine.collect(cell)))
         except EnvcheckError as error:
-            return lost(plan, f"what the worker delivered cannot be read: {error.message}")
+            return error.message
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is of this cell alone
+            return f"the engine failed: {type(error).__name__}: {error}"
 
     def in_order(self) -> Spooled:
         """The evidence that there is, in the order of the run."""

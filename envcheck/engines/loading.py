@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
@@ -52,6 +54,19 @@ def make(name: str, run: Run) -> Engine:
     if missing := [member for member in MEMBERS if not hasattr(engine, member)]:
         raise broken(known()[name], f"made something that has no {', '.join(missing)}")
     return engine
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """What an engine of another package fails with is told as its fault. Raises UsageError."""
+    try:
+        yield
+    except EnvcheckError:
+        raise
+    except Exception as error:
+        if name in OURS:
+            raise
+        raise broken(known()[name], f"failed: {type(error).__name__}: {error}") from error
 
 
 def broken(entry: EntryPoint, what: str) -> UsageError:

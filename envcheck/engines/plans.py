@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,7 @@ from envcheck.entries import utc
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.matrix import Backends
 from envcheck.matrix.conditions import value_fault
+from envcheck.matrix.structure import settings_fault
 from envcheck.model import AXES, Cell, Evidence, Gate, Record, Workload, cell_id
 
 PLAN_SCHEMA = "envcheck.plan/1"
@@ -118,7 +120,17 @@ def fault_of(plan: Plan) -> str:
             return f"cell.axes.{axis}: {fault}"
     if plan.cell.id != cell_id(plan.cell.axes):
         return f"cell.id is {printable(plan.cell.id)!r} where the axes make {cell_id(plan.cell.axes)!r}"
-    return ""
+    return printable(settings_fault(settings_of(plan)))
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """Gate, workload and backends of a plan as a matrix file would have them; --min-speedup may be above its bounds."""
+    gate = msgspec.to_builtins(plan.gate) | {"min_speedup": min(plan.gate.min_speedup, 1.0)}
+    return {
+        "gate": gate,
+        "workload": msgspec.to_builtins(plan.workload),
+        "backends": msgspec.json.decode(msgspec.json.encode(plan.backends)),
+    }
 
 
 def accept(plan: Plan, data: bytes) -> Evidence:

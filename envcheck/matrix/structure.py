@@ -12,7 +12,7 @@ from envcheck.matrix.document import Scalar
 from envcheck.matrix.problems import STRUCTURE, Path, Problem, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from envcheck.matrix.document import Document
 
@@ -36,6 +36,14 @@ def structure_problems(document: Document) -> tuple[Problem, ...]:
     found = (problem for error in errors for problem in _problems(error, document))
     # jsonschema has one error per missing key, and each names all the keys required.
     return tuple(dict.fromkeys(problem for problem in found if problem.path not in known))
+
+
+def settings_fault(settings: Mapping[str, Any]) -> str:
+    """What the schema refuses first in the settings of a matrix, such as `gate`; an empty text where all is well."""
+    from jsonschema import Draft202012Validator
+
+    found = Draft202012Validator(schema()).iter_errors({"version": 1, "axes": {"python": ["3.11"]}, **settings})
+    return next((f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in found), "")
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

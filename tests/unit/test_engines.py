@@ -36,9 +36,12 @@ def run(engine: FakeEngine, *works: Work) -> Gathered:
 
 
 def test_a_plan_is_read_as_it_was_written() -> None:
+    """With a threshold too that a matrix file would not take, and the command line does."""
     plan = plan_of(driver="560")
+    demanding = replace(plan, gate=replace(plan.gate, min_speedup=5000.0))
 
     assert plans.read_plan(plans.encode(plan), "plan.json") == plan
+    assert plans.read_plan(plans.encode(demanding), "plan.json") == demanding
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,15 @@ def test_a_plan_is_read_as_it_was_written() -> None:
         ({"cell": {"id": "venv-py--help", "axes": {"backend": "venv", "python": "--help"}}}, "no value of a matrix"),
         ({"cell": {"id": "../../x", "axes": {"backend": "../../x"}}}, "no value of a matrix"),
         ({"cell": {"id": "existing", "axes": {"backend": "existing"}}}, "no backend"),
+        ({"gate": {"confidence": 5}}, "gate.confidence: 5.0 is greater than"),
+        ({"gate": {"min_speedup": 0}}, "gate.min_speedup: 0.0 is less than"),
+        ({"gate": {"max_seconds": 1e308}}, "gate.max_seconds: 1e+308 is greater than"),
+        ({"gate": {"runs": 10**30}}, "gate.runs"),
+        ({"workload": {"mode": "$(id)"}}, "workload.mode: '$(id)' is not one of"),
+        ({"workload": {"resolution": "999999x999999"}}, "workload.resolution"),
+        ({"workload": {"faces": -1}}, "workload.faces: -1 is less than"),
+        ({"backends": {"docker": {"network": "--privileged"}}}, "backends.docker.network: '--privileged' does not"),
+        ({"backends": {"conda": {"channels": ["a b"]}}}, "backends.conda.channels.0"),
     ],
 )
 def test_a_plan_that_is_none_is_refused_with_its_place(changes: dict[str, Any], words: str) -> None:
@@ -74,6 +86,7 @@ def test_evidence_that_answers_the_plan_is_accepted() -> None:
     assert plans.accept(A.plan, delivered(A.plan)) == evidence_of(A.plan)
 
 
+NOT_RUN = evidence_of(A.plan).cpu
 FORGED = replace(evidence_of(A.plan), host=replace(HOST, platform="linux"), composed="made up")
 
 
@@ -88,6 +101,14 @@ FORGED = replace(evidence_of(A.plan), host=replace(HOST, platform="linux"), comp
         (delivered(A.plan, evidence=FORGED), "not observed by a worker"),
         (delivered(A.plan, evidence=replace(evidence_of(A.plan), lost="gone")), "not observed by a worker"),
         (delivered(A.plan, evidence=replace(evidence_of(A.plan), recorded_at="yesterday")), "no time"),
+        (
+            delivered(A.plan, evidence=replace(evidence_of(A.plan), host=replace(HOST, cores=10**400))),
+            "a number has more digits than any counter",
+        ),
+        (
+            delivered(A.plan, evidence=replace(evidence_of(A.plan), cpu=replace(NOT_RUN, python="9" * 5000))),
+            "a number has more digits than any counter",
+        ),
         (
             delivered(A.plan, evidence=replace(evidence_of(A.plan), gate=replace(A.plan.gate, min_speedup=0.1))),
             "its gate is not the one",
@@ -180,10 +201,43 @@ def test_a_cell_that_no_host_can_run_is_unreachable_with_the_reason() -> None:
     assert row.because == "no node has driver-560"
 
 
+def test_the_host_of_the_results_is_one_that_ran_a_cell_and_not_the_one_that_sent_them() -> None:
+    far = replace(HOST, glibc="2.39", cores=64)
+    answer = plans.encode(plans.answer(B.plan, evidence_of(B.plan, far)))
+    changes = [Change(A.plan.cell.id, State.UNREACHABLE, "no node"), done(B)]
+
+    assert conclude(run(FakeEngine(changes, {B.plan.cell.id: answer}), A, B).evidence).host == far
+
+
 def test_an_engine_that_ends_early_leaves_no_row_out() -> None:
     gathered = run(FakeEngine([done(A)], {A.plan.cell.id: delivered(A.plan)}), A, B)
 
     assert gathered.lost == (B.plan.cell.id,)
+
+
+def test_evidence_that_no_judge_can_take_loses_no_other_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is of the right form: the next thing that nobody has thought of."""
+    monkeypatch.setattr("envcheck.conclude.judge", lambda evidence: 1 / int(evidence.cell == B.plan.cell))
+    gathered = run(FakeEngine([done(A)], {A.plan.cell.id: delivered(A.plan)}), A, B)
+
+    assert gathered.evidence[0].lost == (
+        "what the worker delivered was refused: it cannot be judged: ZeroDivisionError: division by zero"
+    )
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "because"),
+    [
+        ({}, "cannot be read: the engine failed: KeyError: 'venv-py3.11-mp1.2.2'"),
+        ({A.plan.cell.id: "text"}, "cannot be read: the engine failed: TypeError"),
+        ({A.plan.cell.id: None}, "cannot be read: the engine failed: TypeError"),
+    ],
+)
+def test_an_engine_that_fails_over_one_cell_loses_no_other(deliveries: dict[str, Any], because: str) -> None:
+    gathered = run(FakeEngine([done(A), done(B)], {B.plan.cell.id: delivered(B.plan)} | deliveries), A, B)
+
+    assert because in gathered.evidence[0].lost
+    assert gathered.lost == (A.plan.cell.id,)
 
 
 def test_an_engine_that_falls_silent_leaves_rows_and_may_be_gone_on_with() -> None:
@@ -240,6 +294,18 @@ def test_an_engine_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, 
         loading.make("theirs", a_run())
     assert words in caught.value.message
     assert caught.value.exit_code == 2
+
+
+def test_an_engine_of_another_package_that_fails_amid_a_run_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought(monkeypatch, "theirs:make")
+
+    with (
+        pytest.raises(UsageError, match=r"engine theirs .theirs:make. failed: ZeroDivisionError"),
+        loading.named("theirs"),
+    ):
+        run(FakeEngine(ended=ZeroDivisionError("1/0")), A)
+    with pytest.raises(ZeroDivisionError), loading.named("slurm"):
+        run(FakeEngine(ended=ZeroDivisionError("1/0")), A)
 
 
 def test_an_unknown_engine_is_told_which_there_are() -> None:

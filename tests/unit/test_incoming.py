@@ -495,3 +495,39 @@ def test_a_lost_cell_keeps_a_badge_from_being_green(archive: Path, tmp_path: Pat
     assert "#1a7f37" in badge()
     merge([seen], archive, Terms(expected=plan))
     assert "#1a7f37" not in badge()
+
+
+# --- what no judge can take -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cores", [10**400, -(10**30)], ids=["large", "small"])
+def test_a_number_that_no_machine_counts_to_is_refused_and_the_rest_is_taken(
+    archive: Path, folder: Path, tmp_path: Path, cores: int
+) -> None:
+    odd = as_if_seen("broken")
+    odd = replace(odd, host=replace(odd.host, cores=cores))
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "odd.json").write_bytes(msgspec.json.encode(odd))
+    found = merge([tmp_path / "odd", folder], archive)
+
+    assert [one.why for one in found.refused] == [
+        f"{tmp_path / 'odd' / 'odd.json'}: a number has more digits than any counter"
+    ]
+    assert found.added == len(VERDICTS)
+
+
+def test_evidence_that_ends_a_judge_is_refused_and_the_rest_is_taken(
+    archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(evidence: Evidence) -> object:
+        if evidence.cell.id == as_if_seen("refused").cell.id:
+            raise ZeroDivisionError("division by zero")
+        return judged(evidence)
+
+    from envcheck.judge import judge as judged
+
+    monkeypatch.setattr("envcheck.conclude.judge", judge)
+    found = merge([folder], archive)
+
+    assert [one.why for one in found.refused] == ["it cannot be judged: ZeroDivisionError: division by zero"]
+    assert found.added == len(VERDICTS) - 1

@@ -19,7 +19,6 @@ from envcheck.engines.kubernetes.api import (
     LONGEST_S,
     SHORTEST_S,
     Api,
-    DeniedError,
     GoneError,
     UnansweredError,
     connected,
@@ -142,16 +141,21 @@ class KubernetesEngine(LastWords):
     # --- following --------------------------------------------------------------------------------------------------
 
     def follow(self) -> Generator[Change, None, None]:
-        """What becomes of the cells. Raises SilentEngineError: a right that was taken away may be given back."""
+        """What becomes of the cells. Raises SilentEngineError: a right that was taken away may be given back.
+
+        An answer of a form that no API server has is no reason to lose what was finished, either.
+        """
         try:
             yield from self.following()
-        except DeniedError as error:
+        except SilentEngineError:
+            raise
+        except EnvcheckError as error:
             raise SilentEngineError(
                 error.message, remedy="Its pods may go on; the same command again goes on with them."
             ) from error
 
     def following(self) -> Iterator[Change]:
-        """The same. Raises DeniedError too."""
+        """The same. Raises EnvcheckError."""
         pause = LEAST_S
         yield from self.told()
         while self.open:

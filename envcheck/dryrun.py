@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from envcheck import backends, compat
 from envcheck.division import portion_of
+from envcheck.engines import loading, local
 from envcheck.engines.local import host_here, to_be_run
+from envcheck.errors import UsageError
 from envcheck.model import Cell, Host
 from envcheck.plan import Backend, render
 from envcheck.request import Request, read_matrix, selected
@@ -15,7 +17,8 @@ THE_LOCK = "(the lock that resolving leaves)"
 
 
 def describe(request: Request) -> Iterator[str]:
-    """The plan of every selected cell, and what is run in its environment."""
+    """The plan of every selected cell, and what is run in its environment. Raises EnvcheckError before the first."""
+    check_engine(request)
     asked = read_matrix(request.matrix)
     cells, shard = portion_of(selected(asked, request.choice, request.expect), request.portion, request.env)
     host = host_here(request.env)
@@ -24,6 +27,17 @@ def describe(request: Request) -> Iterator[str]:
         yield f"# {shard}\n"
     for cell in cells:
         yield "".join(cell_plan(cell, host, request, known[cell.axes.backend]))
+
+
+def check_engine(request: Request) -> None:
+    """Raise UsageError for an engine that is none, or not this machine: nothing is foreseen here for its hosts."""
+    loading.maker_of(request.engine)
+    if request.engine != loading.LOCAL:
+        raise UsageError(
+            f"--dry-run shows what this machine would build and run, and not what --engine {request.engine} would",
+            remedy=f"Its hosts, and the cells that they can serve: envcheck fleet --engine {request.engine}",
+        )
+    local.check_options(request.engine_options)
 
 
 def cell_plan(cell: Cell, host: Host, request: Request, backend: Backend) -> Iterator[str]:

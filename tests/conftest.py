@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import shutil
 import signal
@@ -46,6 +47,12 @@ def network_missing() -> str:
     return "ENVCHECK_OFFLINE is set; enable by unsetting it" if os.environ.get("ENVCHECK_OFFLINE") else ""
 
 
+def client_missing() -> str:
+    """Why no API server can be asked, or an empty text."""
+    there = importlib.util.find_spec("kubernetes") is not None
+    return "" if there else "no official client of Kubernetes here; enable with: pip install 'envcheck[kubernetes]'"
+
+
 NEEDS: dict[str, Callable[[], str]] = {
     "software_gl": software_gl_missing,
     "root": root_missing,
@@ -53,6 +60,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "docker": containers.engine_missing,
     "podman": containers.podman_missing,
     "slurm": slurmcluster.cluster_missing,
+    "kubernetes": client_missing,
     "browser": browser_missing,
 }
 

@@ -184,13 +184,18 @@ def engine_gone(evidence: Evidence, python: Sequence[str], env: Mapping[str, str
 
 def make(run: Run) -> Local:
     """This machine as an engine. It has no options: --jobs says how many environments are built at once."""
-    if run.options:
-        raise UsageError(f"the local engine has no option {', '.join(sorted(run.options))}")
+    check_options(run.options)
     if run.resume:
         raise UsageError(
             "a local run cannot be gone on with", remedy="Leave --resume out; environments are kept anyway."
         )
     return Local(run.job, run.progress)
+
+
+def check_options(options: Mapping[str, str]) -> None:
+    """Raise UsageError for options of the engine, of which there are none."""
+    if options:
+        raise UsageError(f"the local engine has no option {', '.join(sorted(options))}")
 
 
 @dataclass

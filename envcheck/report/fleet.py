@@ -36,7 +36,7 @@ def hosts(offer: Offer) -> Iterator[str]:
         yield f"The engine {visible(offer.engine)} offers no host."
         return
     yield from table([ROWS, *map(row, offer.groups)])
-    yield from (f"{visible(group.where)}: {visible(group.note)}" for group in offer.groups if group.note)
+    yield from dict.fromkeys(f"{visible(group.where)}: {visible(group.note)}" for group in offer.groups if group.note)
 
 
 def row(group: Group) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from tests.inprocess import ended
 from tests.slurmcluster import wait_until
 from tests.unit.fleet import HOST, delivered, work_of
 
-pytest.importorskip("kubernetes", reason="needs the official client; enable with: pip install 'envcheck[kubernetes]'")
+pytestmark = pytest.mark.kubernetes
 
 IMAGE = f"registry.example/envcheck@sha256:{'a' * 64}"
 A, B, C = work_of("1.2.2"), work_of("1.1.0"), work_of("1.2.1", driver="560")
@@ -343,6 +343,23 @@ def test_a_right_that_is_taken_away_amid_a_run_leaves_rows_and_a_run_to_go_on_wi
         assert server.count("POST .*/jobs") == 1
 
 
+def test_an_answer_of_another_form_amid_a_run_loses_nothing_that_was_finished(tmp_path: Path) -> None:
+    with cluster([[RUNNING, OK]], [[RUNNING]]) as server:
+        engine = engine_on(server, tmp_path)
+
+        def spoilt(kind: str, query: Mapping[str, str]) -> Object:
+            page = apiserver.Server.listed(server, kind, query)
+            over = kind == "pods" and any(one["status"] == OK for one in page["items"])
+            return page | {"items": [{"metadata": {"labels": 5}}]} if over else page
+
+        server.listed = spoilt  # type: ignore[method-assign]
+        gathered = run(engine, A, B)
+
+        assert not gathered.ended
+        assert ends(gathered)[0] == "ok"
+        assert "Kubernetes tells of a Pod of another form" in ends(gathered)[1]
+
+
 @pytest.mark.parametrize(("code", "words"), [(403, "refused"), (401, "refused"), (404, "refused")])
 def test_what_the_server_denies_is_a_usage_error(tmp_path: Path, code: int, words: str) -> None:
     with cluster(trouble=[("GET .*/jobs", code)]) as server, pytest.raises(UsageError, match=words) as caught:
@@ -353,20 +370,51 @@ def test_what_the_server_denies_is_a_usage_error(tmp_path: Path, code: int, word
 # --- what there is ----------------------------------------------------------------------------------------------
 
 
-def test_the_nodes_of_a_cluster_are_shown_with_what_they_can_serve(tmp_path: Path) -> None:
+def on_node(name: str, gpus: str, phase: str = "Running") -> Object:
+    """A pod of somebody else's."""
+    return {
+        "metadata": {"name": f"theirs-{name}", "namespace": "theirs"}, "status": {"phase": phase},
+        "spec": {"nodeName": name, "containers": [{"resources": {"limits": {"nvidia.com/gpu": gpus}}}]},
+    }  # fmt: skip
+
+
+def test_the_nodes_of_a_cluster_are_shown_with_what_they_can_serve_and_what_is_taken(tmp_path: Path) -> None:
     (tmp_path / "matrix.yaml").write_text(MATRIX.replace("[any]", '["570", "580"]'), encoding="utf-8")
     ready = {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "2"}}
     labels = {"nvidia.com/cuda.driver-version.major": "570", "nvidia.com/cuda.driver-version.minor": "124"}
-    with cluster(trouble=[("GET .*/nodes", 503)], page=2) as server:
+    with cluster(trouble=[("GET .*/nodes", 503), ("GET .*/pods", "drop")], page=2) as server:
         for name in ("n1", "n2", "n3"):
             server.objects["nodes"][name] = {"metadata": {"name": name, "labels": labels}, "status": ready}
+        pods = [on_node("n1", "2"), on_node("n2", "1"), on_node("n3", "2", "Succeeded")]
+        server.objects["pods"] |= {f"theirs-{at}": pod for at, pod in enumerate(pods)}
         config = f"--engine-option=kubeconfig={apiserver.kubeconfig(tmp_path, server.port)}"
         done = ended("fleet", "--engine", "kubernetes", config, cwd=tmp_path)
         assert done.returncode == 1
-        assert "nodes  570.124  2     ?     ?     0     n1, n2, n3" in done.stdout
+        assert "nodes  570.124  2     2     1     0     n1, n2, n3" in done.stdout
         assert "Of 4 cells 1 can be served, 1 by no host" in done.stdout
         assert "one host with driver 580 and a GPU: 1 cell," in done.stdout
-        server.trouble.append(("GET .*/nodes", 403))
+        assert server.count(r"GET /api/v1/pods\?.*fieldSelector=status.phase") > 1
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_where_pods_may_not_be_listed_what_is_taken_is_not_known_and_nodes_are_shown(tmp_path: Path, code: int) -> None:
+    (tmp_path / "matrix.yaml").write_text(MATRIX, encoding="utf-8")
+    ready = {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "2"}}
+    with cluster(trouble=[("GET .*/pods", code)]) as server:
+        for name, count in (("n1", "2"), ("n2", "1")):
+            status = ready | {"allocatable": {"nvidia.com/gpu": count}}
+            server.objects["nodes"][name] = {"metadata": {"name": name}, "status": status}
+        config = f"--engine-option=kubeconfig={apiserver.kubeconfig(tmp_path, server.port)}"
+        done = ended("fleet", "--engine", "kubernetes", config, cwd=tmp_path)
+        assert done.returncode == 0
+        assert "nodes  ?       2     ?     ?     0     n1" in done.stdout
+        assert done.stdout.count(f"nodes: which GPUs are taken is not known: Kubernetes refused: scripted {code}") == 1
+
+
+def test_where_nodes_may_not_be_listed_nothing_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "matrix.yaml").write_text(MATRIX, encoding="utf-8")
+    with cluster(trouble=[("GET .*/nodes", 403)]) as server:
+        config = f"--engine-option=kubeconfig={apiserver.kubeconfig(tmp_path, server.port)}"
         denied = ended("fleet", "--engine", "kubernetes", config, cwd=tmp_path)
         assert (denied.returncode, denied.stdout) == (2, "")
         assert "ClusterRole" in denied.stderr

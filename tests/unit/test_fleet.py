@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -21,9 +22,10 @@ from envcheck import compat
 from envcheck.compat.versions import components, starts_with
 from envcheck.engines import loading as engines
 from envcheck.engines.engine import Needs
-from envcheck.engines.kubernetes.objects import Node
+from envcheck.engines.kubernetes.objects import Node, Pod
 from envcheck.engines.offers import loading
 from envcheck.engines.offers.kubernetes import cluster_of as nodes_of
+from envcheck.engines.offers.kubernetes import taken_in
 from envcheck.engines.offers.local import group_of
 from envcheck.engines.offers.offer import Asked, Site, host_with
 from envcheck.engines.offers.slurm import Cluster, cluster_of
@@ -224,6 +226,9 @@ def test_the_command_and_the_engine_agree_on_who_can_serve(nodes: list[Any], par
 # --- Kubernetes -------------------------------------------------------------------------------------------------
 
 
+NOBODY_TELLS = "which GPUs are taken is not known: Kubernetes refused: no (403)"
+
+
 def node(name: str, *parts: str, gpus: str = "1", generation: Sequence[str] = NEW, **spec: Any) -> Node:
     ready = spec.pop("ready", "True")
     return msgspec.convert(
@@ -243,16 +248,56 @@ def test_nodes_are_read_by_both_generations_of_labels_and_may_be_closed_to_pods(
         node("c", "560", gpus="8", taints=[ours, {"key": "team", "effect": "NoExecute"}]), node("d", ready="Unknown"),
         node("e", gpus="0"), node("f", gpus="many"),
     ]  # fmt: skip
-    found = {site.group.names: site.group for site in nodes_of(nodes).sites}
+    found = {site.group.names: site.group for site in nodes_of(nodes, NOBODY_TELLS).sites}
 
     assert {names: (one.driver, one.gpus, one.down) for names, one in found.items()} == {
         ("a", "b"): ("570.124.06", 1, 1), ("c",): ("560", 8, 1), ("d",): (None, 1, 1), ("e", "f"): (None, 0, 0),
     }  # fmt: skip
-    assert {one.free for one in found.values()} == {None}
+    assert {(one.free, one.busy, one.note) for one in found.values()} == {(None, None, NOBODY_TELLS)}
+
+
+def pod(on: str, *gpus: str, phase: str = "Running", before: Sequence[Mapping[str, Any]] = ()) -> Pod:
+    containers = [{"resources": {"requests": {"nvidia.com/gpu": count, "cpu": "1"}}} for count in gpus]
+    spec = {"nodeName": on, "containers": containers, "initContainers": before}
+    return msgspec.convert({"spec": spec, "status": {"phase": phase}}, Pod)
+
+
+def test_a_node_is_busy_where_pods_have_requested_each_of_its_gpus() -> None:
+    nodes = [node("a", "570", gpus="2"), node("b", "570", gpus="2"), node("c", "570", gpus="2", unschedulable=True)]
+    pods = [
+        pod("a", "1", "1"), pod("b", "1"), pod("b", "2", phase="Succeeded"), pod("b"), pod("", "2"), pod("c", "2"),
+        pod("d", "8"), pod("e", "many"),
+    ]  # fmt: skip
+    sites = nodes_of([*nodes, node("d", "560"), node("e", "550"), node("f", "535", gpus="0")], taken_in(pods)).sites
+    found = {site.group.names: (site.group.free, site.group.busy, site.group.down) for site in sites}
+
+    assert found == {("a", "b", "c"): (1, 1, 1), ("d",): (0, 1, 0), ("e",): (1, 0, 0), ("f",): (1, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("before", "gpus", "taken"),
+    [
+        ([], ["1", "2"], 3),
+        ([{"resources": {"limits": {"nvidia.com/gpu": "4"}}}], ["1"], 4),
+        ([{"resources": {"limits": {"nvidia.com/gpu": "1"}}, "restartPolicy": "Always"}], ["1"], 2),
+        (
+            [
+                {"resources": {"requests": {"nvidia.com/gpu": "2"}}, "restartPolicy": "Always"},
+                {"resources": {"requests": {"nvidia.com/gpu": "3"}}},
+            ],
+            ["1"],
+            5,
+        ),
+        ([{}], [], 0),
+    ],
+    ids=["together", "first", "beside", "first-beside", "none"],
+)
+def test_a_pod_takes_what_the_scheduler_counts(before: Any, gpus: list[str], taken: int) -> None:
+    assert taken_in([pod("a", *gpus, before=before)])["a"] == taken
 
 
 def test_cells_stand_with_nodes_as_the_affinity_of_their_pods_admits() -> None:
-    offers = nodes_of([node("a", "570", "124", "06"), node("c", "560", ready="False")])
+    offers = nodes_of([node("a", "570", "124", "06"), node("c", "560", ready="False")], Counter())
     docker = Axes(backend="docker", python="3.11", mediapipe="1.2.2")
     cells = [cell("570"), cell("570.124.06"), cell("570.12"), cell("560"), cell("1.2.3.4"), cell("any")]
     found = offer_of("kubernetes", [*cells, Cell(id="docker", axes=docker)], offers)
@@ -334,6 +379,22 @@ def test_bad_input_is_one_message(tmp_path: Path) -> None:
         done = ended("fleet", *arguments, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert said in done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--engine", "slurm"], "--dry-run shows what this machine would build and run, and not what --engine slurm"),
+        (["--engine", "sluurm"], "--engine 'sluurm' is none of kubernetes, local, slurm"),
+        (["--engine-option", "partition=gpu"], "the local engine has no option partition"),
+    ],
+)
+def test_a_dry_run_foresees_nothing_for_the_hosts_of_an_engine(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """This machine's driver is not theirs."""
+    done = ended("validate", "--dry-run", *arguments, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
 
 
 def test_the_json_has_every_key_of_its_form() -> None:

@@ -29,6 +29,7 @@ ANSWER_LIMIT = 256 << 20
 """Bytes of a page of objects."""
 LINE_LIMIT = 4 << 20
 """Bytes of one line of a watch; an object has at most 1.5 MiB."""
+NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
 NO, GONE, TAKEN, ABSENT = (401, 403), 410, 409, 404
 BUSY = (408, 429)
 
@@ -87,6 +88,11 @@ class Api:
     def nodes(self) -> list[Node]:
         """The nodes of the cluster, which are in no namespace."""
         return self.listed(lambda namespace, **more: self.core.list_node(**more), "", Node)[0]  # noqa: ARG005
+
+    def pods_of_everybody(self) -> list[Pod]:
+        """The pods of all namespaces that have not ended."""
+        call = self.core.list_pod_for_all_namespaces
+        return self.listed(lambda namespace, **more: call(field_selector=NOT_ENDED, **more), "", Pod)[0]  # noqa: ARG005
 
     def listed(self, call: Callable[..., Any], selector: str, kind: type[Object]) -> tuple[list[Object], str]:
         """All objects, page by page; from the start where a page has become too old."""

@@ -89,10 +89,26 @@ class PodStatus(Base, frozen=True):
     container_statuses: tuple[ContainerStatus, ...] | None = None
 
 
+class Resources(Base, frozen=True):
+    """What a container asks for; the server fills in requests where only limits are given."""
+
+    requests: dict[str, str] | None = None
+    limits: dict[str, str] | None = None
+
+
+class Container(Base, frozen=True):
+    """A container. One of `init_containers` that always restarts runs beside the others."""
+
+    resources: Resources = Resources()
+    restart_policy: str | None = None
+
+
 class PodSpec(Base, frozen=True):
-    """Where a pod runs."""
+    """Where a pod runs, and on what."""
 
     node_name: str | None = None
+    containers: tuple[Container, ...] | None = None
+    init_containers: tuple[Container, ...] | None = None
 
 
 class Pod(Base, frozen=True):
@@ -229,6 +245,32 @@ def exit_of(pod: Pod) -> Terminated | None:
     """How the container of a pod ended; None where that is not told."""
     states = [one.state for one in pod.status.container_statuses or () if one.state]
     return next((state.terminated for state in states if state.terminated), None)
+
+
+def requested(pod: Pod, resource: str) -> int:
+    """How many of a countable resource a pod has on its node, as the scheduler counts them; none once it has ended.
+
+    Containers run together. Those that come first run one by one, beside those of them that stay.
+    """
+    if pod.status.phase in ("Succeeded", "Failed"):
+        return 0
+    staying = most = 0
+    for one in pod.spec.init_containers or ():
+        count = count_of(one, resource)
+        most = max(most, staying + count)
+        staying += count if one.restart_policy == "Always" else 0
+    return max(most, staying + sum(count_of(one, resource) for one in pod.spec.containers or ()))
+
+
+def count_of(container: Container, resource: str) -> int:
+    """How many a container asks for."""
+    asked = {**(container.resources.limits or {}), **(container.resources.requests or {})}
+    return number_in(asked.get(resource, "0"))
+
+
+def number_in(text: str) -> int:
+    """A whole number as Kubernetes writes it; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
 
 
 def words(reason: str | None, message: str | None) -> str:

@@ -1,19 +1,20 @@
 """What the nodes of a Kubernetes cluster offer, by the labels that pods ask for.
 
-How many of their GPUs are taken is not asked: for that the pods of everybody would have to be read.
+How many of their GPUs are taken is what the pods of all namespaces request on them, where these may be listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from envcheck.compat.versions import components
 from envcheck.engines.engine import Needs
-from envcheck.engines.kubernetes.api import NO, DeniedError, connected
-from envcheck.engines.kubernetes.objects import Node
+from envcheck.engines.kubernetes.api import NO, Api, DeniedError, connected
+from envcheck.engines.kubernetes.objects import Node, Pod, number_in, requested
 from envcheck.engines.kubernetes.options import parse
 from envcheck.engines.offers.offer import Asked, Site, host_with
 from envcheck.errors import UsageError
@@ -69,27 +70,55 @@ def look(asked: Asked) -> Cluster:
     """What the API server tells. Raises UsageError, SilentEngineError."""
     given = asked.options if "patience" in asked.options else {**asked.options, "patience": str(PATIENCE_S / 60)}
     try:
-        return cluster_of(connected(parse(given, placing=False)).nodes())
+        api = connected(parse(given, placing=False))
+        return cluster_of(api.nodes(), taken_by(api))
     except DeniedError as error:
         if error.code not in NO:
             raise
         raise UsageError(error.message, remedy="To list nodes a ClusterRole is needed that may.") from error
 
 
-def cluster_of(nodes: Sequence[Node]) -> Cluster:
-    """The nodes, by what they have."""
+def taken_by(api: Api) -> Counter[str] | str:
+    """How many GPUs of each node are taken, or why nobody tells. Raises SilentEngineError."""
+    try:
+        pods = api.pods_of_everybody()
+    except DeniedError as error:
+        return f"which GPUs are taken is not known: {error.message}"
+    return taken_in(pods)
+
+
+def taken_in(pods: Iterable[Pod]) -> Counter[str]:
+    """How many GPUs of each node pods have requested."""
+    taken: Counter[str] = Counter()
+    for pod in pods:
+        if pod.spec.node_name:
+            taken[pod.spec.node_name] += requested(pod, GPU)
+    return taken
+
+
+def cluster_of(nodes: Sequence[Node], taken: Counter[str] | str) -> Cluster:
+    """The nodes, by what they have. `taken` are GPUs by node, or why that is not known."""
     groups: dict[tuple[str | None, int], list[Node]] = {}
     for node in nodes:
         groups.setdefault((told_driver(node), gpus_of(node)), []).append(node)
     ordered = sorted(groups.items(), key=lambda one: (components(one[0][0] or "") or (), one[0][1]))
-    return Cluster([(site_of(driver, gpus, members), members) for (driver, gpus), members in ordered])
+    return Cluster([(site_of(driver, gpus, members, taken), members) for (driver, gpus), members in ordered])
 
 
-def site_of(driver: str | None, gpus: int, nodes: Sequence[Node]) -> Site:
-    """Nodes that are alike."""
-    names = tuple(node.metadata.name for node in nodes)
-    down = sum(not takes_pods(node) for node in nodes)
-    group = Group(where="nodes", driver=driver, gpus=gpus, names=names, free=None, busy=None, down=down)
+def site_of(driver: str | None, gpus: int, nodes: Sequence[Node], taken: Counter[str] | str) -> Site:
+    """Nodes that are alike. One is busy where each of its GPUs is taken, so that no pod with a GPU fits."""
+    up = [node for node in nodes if takes_pods(node)]
+    busy = None if isinstance(taken, str) else sum(0 < gpus <= taken[node.metadata.name] for node in up)
+    group = Group(
+        where="nodes",
+        driver=driver,
+        gpus=gpus,
+        names=tuple(node.metadata.name for node in nodes),
+        free=None if busy is None else len(up) - busy,
+        busy=busy,
+        down=len(nodes) - len(up),
+        note=taken if isinstance(taken, str) else "",
+    )
     return Site(group, host_with(driver))
 
 
@@ -102,8 +131,7 @@ def told_driver(node: Node) -> str | None:
 
 def gpus_of(node: Node) -> int:
     """How many GPUs pods may request there; no device plugin is none for a pod."""
-    text = (node.status.allocatable or {}).get(GPU, "0")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
+    return number_in((node.status.allocatable or {}).get(GPU, "0"))
 
 
 def takes_pods(node: Node) -> bool:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from envcheck import compat, environments
 from envcheck.cache import hold_if_free
 from envcheck.engines.engine import Needs
-from envcheck.engines.local import QUIET, host_here
+from envcheck.engines.local import QUIET, check_options, host_here
 from envcheck.engines.offers.offer import Asked, Site
-from envcheck.errors import UsageError
 from envcheck.model import Host, Nvml
 from envcheck.offered import Group
 
@@ -36,8 +35,7 @@ class Here:
 
 def look(asked: Asked) -> Here:
     """What the driver tells. Raises UsageError for options, of which there are none."""
-    if asked.options:
-        raise UsageError(f"the local engine has no option {', '.join(sorted(asked.options))}")
+    check_options(asked.options)
     host = host_here(asked.env)
     return Here(Site(group_of(host, busy=at_work(asked.env)), host))
 

@@ -15,7 +15,7 @@ from envcheck import parcel, seal, store
 from envcheck.archive import is_archive, open_archive
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.kept import Refused
-from envcheck.model import CellResult, Evidence, Results, Shard
+from envcheck.model import CellResult, Evidence, Results, Shard, cell_id
 
 DEEPEST = 5
 """Folders in folders that are looked into: a platform's artifacts lie two or three deep."""
@@ -187,9 +187,15 @@ def from_files(
 def believed(path: Path, data: bytes) -> Evidence:
     """The evidence in a file's content. Raises UsageError for what no worker can have seen."""
     evidence = store.decoded(data, path, Evidence)
-    if wrong := store.implausible(evidence):
+    if wrong := store.implausible(evidence) or misnamed(evidence):
         raise UsageError(f"{path}: {wrong}")
     return evidence
+
+
+def misnamed(evidence: Evidence) -> str:
+    """How evidence of one cell goes by the name of another; an empty text where it does not."""
+    named, made = evidence.cell.id, cell_id(evidence.cell.axes)
+    return "" if named == made else f"it is named {named[:200]!r}, and its axes make {made[:200]!r}"
 
 
 def from_log(path: Path, refused: list[Refused], key: bytes | None) -> Iterator[Found]:
@@ -214,7 +220,7 @@ def from_archive(path: Path, refused: list[Refused]) -> Iterator[Found]:
             except EnvcheckError as error:
                 refused.append(Refused(source, error.message))
                 continue
-            if wrong := store.implausible(evidence):
+            if wrong := store.implausible(evidence) or misnamed(evidence):
                 refused.append(Refused(source, wrong))
             else:
                 yield Found(source, evidence, run=entry.run)

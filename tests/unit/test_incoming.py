@@ -531,3 +531,17 @@ def test_evidence_that_ends_a_judge_is_refused_and_the_rest_is_taken(
 
     assert [one.why for one in found.refused] == ["it cannot be judged: ZeroDivisionError: division by zero"]
     assert found.added == len(VERDICTS) - 1
+
+
+def test_evidence_under_the_name_of_another_cell_is_refused(archive: Path, tmp_path: Path) -> None:
+    """That cell would count as delivered, with a verdict that is not its own."""
+    good = as_if_seen("accelerated")
+    renamed = replace(good, cell=replace(good.cell, id="venv-py3.11-mp1.0.0"))
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "odd.json").write_bytes(msgspec.json.encode(renamed))
+    found = merge([tmp_path / "odd"], archive)
+
+    assert [one.why for one in found.refused] == [
+        f"{tmp_path / 'odd' / 'odd.json'}: it is named 'venv-py3.11-mp1.0.0', and its axes make {good.cell.id!r}"
+    ]
+    assert found.added == 0

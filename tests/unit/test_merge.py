@@ -14,7 +14,7 @@ from envcheck.conclude import conclude
 from envcheck.errors import NothingSelectedError, UsageError
 from envcheck.history import difference, evidence_named, forget, history
 from envcheck.merge import Terms, merge
-from envcheck.model import Evidence, Verdict
+from envcheck.model import Evidence, Verdict, cell_id
 from envcheck.prune import check_folder
 from envcheck.report.history import render, render_difference, render_merged
 from tests.golden import as_if_seen
@@ -274,7 +274,8 @@ HOSTILE = "\x1b[2J\u202e<script>\n"
 def test_nothing_of_the_evidence_steers_a_terminal(archive: Path, tmp_path: Path) -> None:
     seen = as_if_seen("refused")
     host = replace(seen.host, cpu=HOSTILE, machine=HOSTILE)
-    cell = replace(seen.cell, id=f"x{HOSTILE}")
+    axes = replace(seen.cell.axes, mediapipe=f"x{HOSTILE}")
+    cell = replace(seen.cell, id=cell_id(axes), axes=axes)
     bad = replace(seen, host=host, cell=cell)
     merged = merge([results_folder(tmp_path / "a", bad)], archive)
     texts = [

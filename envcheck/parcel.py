@@ -116,8 +116,8 @@ def matched(lines: Iterable[bytes]) -> Iterator[tuple[str, str, int, int, bytes]
 def joined(total: int, pieces: Pieces) -> bytes:
     """The content of a file. Raises UsageError where a piece is missing or damaged."""
     wanted = range(1, total + 1)
-    if absent := [number for number in wanted if number not in pieces]:
-        raise UsageError(f"{len(absent)} of {total} pieces are missing")
+    if absent := total - sum(number in wanted for number in pieces):  # what is there is counted, not what is claimed
+        raise UsageError(f"{absent} of {total} pieces are missing")
     unpacker = zlib.decompressobj()
     try:
         packed = base64.b64decode(b"".join(pieces[one] for one in wanted), validate=True)

@@ -545,3 +545,18 @@ def test_evidence_under_the_name_of_another_cell_is_refused(archive: Path, tmp_p
         f"{tmp_path / 'odd' / 'odd.json'}: it is named 'venv-py3.11-mp1.0.0', and its axes make {good.cell.id!r}"
     ]
     assert found.added == 0
+
+
+def test_pieces_of_a_log_are_counted_and_not_those_that_it_claims_to_have() -> None:
+    """A log of a few lines must not keep a merge busy for hours."""
+
+    class Counted(dict[int, bytes]):
+        looked = 0
+
+        def __contains__(self, key: object) -> bool:
+            Counted.looked += 1
+            return super().__contains__(key)
+
+    with pytest.raises(UsageError, match=r"^999998 of 999999 pieces are missing$"):
+        parcel.joined(999_999, Counted({5: b"", 10**6: b""}))
+    assert Counted.looked == 0

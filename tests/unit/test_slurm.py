@@ -551,6 +551,10 @@ class FakeSlurm:
     accounting: str = ""
     patience_s: float = 0.0
     cancels: bool = True
+    said: list[str] = field(default_factory=list)
+
+    def tell(self, text: str) -> None:
+        self.said.append(text)
 
     def nodes(self) -> str:
         return SINFO
@@ -660,6 +664,17 @@ def test_a_controller_that_stays_away_ends_the_following_and_not_the_run(tmp_pat
     with pytest.raises(SilentEngineError):
         told(engine_on(tmp_path, FakeSlurm([NO_ANSWER])))
     assert Folder(tmp_path / "run").read() is not None
+
+
+def test_who_follows_a_run_is_told_once_that_nobody_answers_and_again_after_an_answer(tmp_path: Path) -> None:
+    answers: list[dict[tuple[str, int], Task] | Completed] = [NO_ANSWER, NO_ANSWER, at("RUNNING"), NO_ANSWER]
+    slurm = FakeSlurm(answers, patience_s=60.0)
+    engine = engine_on(tmp_path, slurm)
+    for _ in range(5):
+        engine.look(time.monotonic())
+
+    assert len(slurm.said) == 2
+    assert slurm.said[0] == "Slurm does not answer: Unable to contact slurm controller; it is asked again for 1 min"
 
 
 def test_what_was_cancelled_by_us_is_sent_again_by_the_next_call(tmp_path: Path) -> None:

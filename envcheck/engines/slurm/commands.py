@@ -89,7 +89,7 @@ class Slurm:
             if not is_silence(done):
                 return instead() or refused(argv, done)
             if pause == SHORTEST_S:
-                self.tell(f"Slurm does not answer: {said(done)}; it is asked again for {self.patience_s / 60:g} min")
+                self.tell(waited_for(self.patience_s, done))
             answer: str | None = None
             while answer is None:
                 if time.monotonic() >= until:
@@ -228,6 +228,11 @@ def is_silence(done: process.Completed) -> bool:
     """The controller did not answer, or not now; asking again may help."""
     words = done.stderr.decode("utf-8", "replace").lower()
     return done.timed_out or any(one in words for one in SILENT)
+
+
+def waited_for(patience_s: float, done: process.Completed) -> str:
+    """What is told to who waits, once."""
+    return f"Slurm does not answer: {said(done)}; it is asked again for {patience_s / 60:g} min"
 
 
 def silent(patience_s: float, done: process.Completed) -> SilentEngineError:

@@ -86,6 +86,8 @@ class SlurmEngine(LastWords):
     """When a task was first seen to have ended."""
     changes: list[Change] = field(default_factory=list)
     """What is to be told."""
+    answers: bool = True
+    """The last question was answered."""
     answered_at: float = field(default_factory=time.monotonic)
     moved_at: float = field(default_factory=time.monotonic)
 
@@ -143,6 +145,9 @@ class SlurmEngine(LastWords):
                 return found
             if time.monotonic() > until:
                 raise commands.silent(self.slurm.patience_s, found)
+            if self.answers:
+                self.slurm.tell(commands.waited_for(self.slurm.patience_s, found))
+            self.answers = False
             self.slurm.sleep(SHORTEST_S)
         return {}
 
@@ -231,8 +236,11 @@ class SlurmEngine(LastWords):
         if isinstance(tasks, Completed):
             if now - self.answered_at > self.slurm.patience_s:
                 raise commands.silent(self.slurm.patience_s, tasks)
+            if self.answers:
+                self.slurm.tell(commands.waited_for(self.slurm.patience_s, tasks))
+            self.answers = False
             return
-        self.answered_at = now
+        self.answered_at, self.answers = now, True
         waiting, settled = [], []
         for place in sorted({self.where[cell] for cell in self.open}):
             task = tasks.get(place)

@@ -686,6 +686,20 @@ def test_what_was_cancelled_by_us_is_sent_again_by_the_next_call(tmp_path: Path)
     assert slurm.sent == named(again, 0, 1)
 
 
+def test_what_was_delivered_before_an_interrupt_is_done_even_while_the_folder_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in no job any more, and a network file system may fail to list what is in it for a moment."""
+    slurm = FakeSlurm([at("CANCELLED")])
+    engine_on(tmp_path, slurm).cancel()
+    (tmp_path / "run" / "deliveries" / "0.json").write_bytes(b"data")
+    again = engine_on(tmp_path, slurm)
+    monkeypatch.setattr(again.folder, "delivered", set)
+
+    assert told(again) == [(State.DONE, "")]
+    assert slurm.sent == named(again, 0)
+
+
 def test_what_could_not_be_cancelled_is_told_and_cancelled_by_the_next_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

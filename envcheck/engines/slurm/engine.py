@@ -112,7 +112,11 @@ class SlurmEngine(LastWords):
             elif self.kept.cells != cells:
                 raise UsageError(f"{self.folder.path} holds a run of other cells", remedy="Name another folder.")
             self.adopt()
-            self.send(sorted(self.open - set(self.where) - self.folder.delivered()), State.UNREACHABLE)
+            nowhere = self.open - set(self.where)
+            delivered = self.folder.delivered() & nowhere
+            self.send(sorted(nowhere - delivered), State.UNREACHABLE)
+        for cell in sorted(delivered):
+            self.end(cell, State.DONE)
 
     def keep(self, kept: Kept) -> None:
         """Remember what was sent, beyond this process."""

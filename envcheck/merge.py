@@ -86,21 +86,26 @@ def merged(target: Path, tally: Tally, absent: tuple[Lost, ...]) -> Merged:
     return Merged(str(target), tally.added, tally.known, tuple(tally.conflicts), tuple(tally.refused), missing, absent)
 
 
-def take(archive: Archive, found: Found, tally: Tally, terms: Terms) -> None:
-    """Judge one cell again and store it, unless something else is there in its place."""
+def judged(found: Found) -> Entry | str:
+    """The entry that a cell's evidence makes, or why it makes none."""
     try:
         entry = entry_of(found.evidence, found.run)
     except UsageError as error:
-        tally.refused.append(Refused(found.source, error.message))
-        return
+        return error.message
     except Exception:
         if not (wrong := unjudgeable(found.evidence)):
             raise
-        tally.refused.append(Refused(found.source, wrong))
-        return
-    if not has_come(entry.recorded_at, datetime.now(timezone.utc)):
-        why = f"it was recorded at {entry.recorded_at}, which is yet to come here: one of the two clocks is wrong"
-        tally.refused.append(Refused(found.source, why))
+        return wrong
+    if has_come(entry.recorded_at, datetime.now(timezone.utc)):
+        return entry
+    return f"it was recorded at {entry.recorded_at}, which is yet to come here: one of the two clocks is wrong"
+
+
+def take(archive: Archive, found: Found, tally: Tally, terms: Terms) -> None:
+    """Judge one cell again and store it, unless something else is there in its place."""
+    entry = judged(found)
+    if isinstance(entry, str):
+        tally.refused.append(Refused(found.source, entry))
         return
     if found.evidence.lost:
         tally.given_up[entry.cell] = Lost(entry.cell, entry.axes)

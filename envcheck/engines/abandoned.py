@@ -115,7 +115,7 @@ def state_of(engine: str, text: str) -> State | Begun | None:
 def with_jobs(found: Abandoned, env: Mapping[str, str], run: Callable[..., process.Completed]) -> Abandoned:
     """The run, kept where jobs of it are in Slurm's queue, or where nobody can tell."""
     state = state_of(SLURM, read_text(found.path / STATE) or "")
-    names = [name_of(found.path.name, job.number) for job in jobs_of(state)]
+    names = [name_of(state, job.number) for job in jobs_of(state)] if isinstance(state, State) else []
     if not names:
         return found
     tasks = Slurm(env, patience_s=0, run=run).tasks(names)
@@ -125,9 +125,9 @@ def with_jobs(found: Abandoned, env: Mapping[str, str], run: Callable[..., proce
     return replace(found, kept=f"its jobs are in Slurm's queue: scancel {' '.join(live)}") if live else found
 
 
-def jobs_of(state: State | Begun | None) -> Iterable[Sent]:
+def jobs_of(state: State) -> Iterable[Sent]:
     """The jobs that were sent and not cancelled."""
-    return [job for job in state.jobs if not job.cancelled] if isinstance(state, State) else []
+    return [job for job in state.jobs if not job.cancelled]
 
 
 # --- removal -------------------------------------------------------------------------------------------------------

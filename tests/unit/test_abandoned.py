@@ -21,6 +21,8 @@ from envcheck.pruned import Item
 from envcheck.report.prune import render
 
 RUN = "0123456789abcdef"
+NONCE = "feedface" * 4
+JOB = f"envcheck-{RUN}-feedface-0"
 LONG_AGO = time.time() - 2 * FORGOTTEN_S
 SENT = Sent(number=0, tasks=((0,),), sent_at=LONG_AGO, id="7")
 
@@ -28,7 +30,7 @@ SENT = Sent(number=0, tasks=((0,),), sent_at=LONG_AGO, id="7")
 def slurm_run(place: Path, begun_at: float = LONG_AGO, *jobs: Sent) -> Path:
     folder = Folder(place / RUN)
     folder.path.mkdir(parents=True)
-    folder.write(msgspec.structs.replace(folder.begin(RUN), begun_at=begun_at, jobs=jobs))
+    folder.write(msgspec.structs.replace(folder.begin(RUN), begun_at=begun_at, jobs=jobs, nonce=NONCE))
     return folder.path
 
 
@@ -87,9 +89,9 @@ def test_looking_makes_no_lock(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "code", "kept"),
     [
-        (f"envcheck-{RUN}-0|7|0|RUNNING|n1|None", 0, "scancel 7"),
-        (f"envcheck-{RUN}-0|7|0|COMPLETED|n1|None", 0, ""),
-        (f"envcheck-{RUN}-0|7|0|CANCELLED by 0|n1|None", 0, ""),
+        (f"{JOB}|7|0|RUNNING|n1|None", 0, "scancel 7"),
+        (f"{JOB}|7|0|COMPLETED|n1|None", 0, ""),
+        (f"{JOB}|7|0|CANCELLED by 0|n1|None", 0, ""),
         ("", 0, ""),
         ("", 1, "cannot be asked of Slurm: Unable to contact"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,8 +35,9 @@ BACKEND = "image"
 START_S = 60.0
 """A large image on a slow disk may take its time to start."""
 MOST_TRIED = 8
+ASSIGNED = re.compile(r"([A-Za-z_][\w-]*)=(\"[^\"]*\"|'[^']*'|\S+)")
 MOST_TOLD, LONGEST = 100, 400
-"""Triggers that are recorded, and characters of each: an image may have anything."""
+"""Triggers that are recorded, and characters of each, as of each word of the entry point: images may have anything."""
 
 
 @dataclass(frozen=True)
@@ -223,17 +225,24 @@ def unbuilt(request: ImageRequest, build: Build, setting: Setting) -> Evidence:
 def image_of(subject: Subject) -> Image:
     """What is recorded of the image, and how GPUs are handed in."""
     engine, config = subject.engine, subject.config
+    hidden = {**subject.request.check.env, **secrets_of(config.variables)}
     return Image(
         reference=config.reference,
         id=config.id,
         digests=config.digests,
         platform=config.platform,
         user=config.user,
-        entrypoint=config.entrypoint,
+        entrypoint=tuple(told(word, hidden) for word in config.entrypoint),
         engine=f"{engine.kind} {engine.version}{' (rootless)' if engine.rootless else ''}",
         injection=subject.wish.gpus or engine.gpu.mode,
-        triggers=tuple(redact(one, subject.request.check.env)[:LONGEST] for one in config.triggers[:MOST_TOLD]),
+        triggers=tuple(told(one, hidden) for one in config.triggers[:MOST_TOLD]),
     )
+
+
+def told(text: str, env: Mapping[str, str]) -> str:
+    """A part of an image's configuration as it is recorded: without secrets, and of a length that people read."""
+    assigned = ASSIGNED.sub(lambda found: f"{found[1]}=***" if is_secret_name(found[1]) else found[0], text)
+    return redact(assigned, env)[:LONGEST]
 
 
 def cell_of(subject: Subject, identity: Identity | None) -> Cell:

@@ -15,6 +15,7 @@ from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
 from envcheck.images import files, prescription, proving, scratch
 from envcheck.images.container import Wish, options_of, with_variables
+from envcheck.images.judging import told
 from envcheck.images.look import Config, config_of, other_architecture
 from envcheck.images.pythons import candidates, choose, parse
 from envcheck.judge import judge
@@ -64,6 +65,23 @@ def test_triggers_are_told_by_docker_and_by_the_history_that_podman_shows() -> N
     assert config_of("app", podman).triggers == ("COPY y /y",)
     assert config_of("app", podman | {"ManifestType": "application/vnd.oci.image.manifest.v1+json"}).triggers == ()
     assert config_of("app", podman | {"History": "nonsense"}).triggers == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "recorded"),
+    [
+        ("ENV DB_PASSWORD=hunter2 A=b", "ENV DB_PASSWORD=*** A=b"),
+        ("--api-token='x y'", "--api-token=***"),
+        (
+            "RUN pip install --index-url https://me:hunter2@host/simple",
+            "RUN pip install --index-url https://***@host/simple",
+        ),
+        ("RUN echo of-the-image", "RUN echo ***"),
+        ("x" * 5000, "x" * 400),
+    ],
+)
+def test_what_an_image_says_of_itself_is_recorded_without_its_secrets(text: str, recorded: str) -> None:
+    assert told(text, {"ENVCHECK_INSIDE_TOKEN": "of-the-image"}) == recorded
 
 
 def test_triggers_are_a_remark_that_says_where_they_run() -> None:

@@ -510,9 +510,7 @@ def test_a_number_that_no_machine_counts_to_is_refused_and_the_rest_is_taken(
     (tmp_path / "odd" / "odd.json").write_bytes(msgspec.json.encode(odd))
     found = merge([tmp_path / "odd", folder], archive)
 
-    assert [one.why for one in found.refused] == [
-        f"{tmp_path / 'odd' / 'odd.json'}: a number has more digits than any counter"
-    ]
+    assert [one.why for one in found.refused] == ["a number has more digits than any counter"]
     assert found.added == len(VERDICTS)
 
 
@@ -542,7 +540,7 @@ def test_evidence_under_the_name_of_another_cell_is_refused(archive: Path, tmp_p
     found = merge([tmp_path / "odd"], archive)
 
     assert [one.why for one in found.refused] == [
-        f"{tmp_path / 'odd' / 'odd.json'}: it is named 'venv-py3.11-mp1.0.0', and its axes make {good.cell.id!r}"
+        f"it is named 'venv-py3.11-mp1.0.0', and its axes make {good.cell.id!r}"
     ]
     assert found.added == 0
 

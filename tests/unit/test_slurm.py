@@ -700,6 +700,25 @@ def test_what_was_delivered_before_an_interrupt_is_done_even_while_the_folder_do
     assert slurm.sent == named(again, 0)
 
 
+@pytest.mark.parametrize(("patience_s", "last"), [(60.0, State.DONE), (0.0, State.LOST)], ids=["back", "gone"])
+def test_a_folder_that_cannot_be_listed_for_a_moment_loses_no_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float, last: State
+) -> None:
+    """Not to see deliveries is not to see that there are none; one that stays away ends the run all the same."""
+    engine = engine_on(tmp_path, FakeSlurm([at("COMPLETED")], patience_s=patience_s), requeue="0")
+    (tmp_path / "run" / "deliveries" / "0.json").write_bytes(b"data")
+    until = time.monotonic() + (0.3 if patience_s else 3600)
+
+    def delivered() -> set[int]:
+        if time.monotonic() < until:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return {0}
+
+    monkeypatch.setattr(engine.folder, "delivered", delivered)
+
+    assert told(engine)[-1][0] is last
+
+
 def test_what_could_not_be_cancelled_is_told_and_cancelled_by_the_next_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

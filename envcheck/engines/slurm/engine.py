@@ -90,6 +90,8 @@ class SlurmEngine(LastWords):
     """The last question was answered."""
     answered_at: float = field(default_factory=time.monotonic)
     moved_at: float = field(default_factory=time.monotonic)
+    listed_at: float = field(default_factory=time.monotonic)
+    """When deliveries could be listed last."""
 
     @property
     def nonce(self) -> str:
@@ -216,10 +218,16 @@ class SlurmEngine(LastWords):
                 return
             self.slurm.sleep(TICK_S)
 
-    def arrive(self) -> None:
-        """Cells for which something was delivered."""
-        for cell in sorted(self.folder.delivered() & self.open):
+    def arrive(self) -> bool:
+        """Cells for which something was delivered; False where a network file system does not tell just now."""
+        try:
+            delivered = self.folder.delivered()
+        except OSError:
+            return False
+        self.listed_at = time.monotonic()
+        for cell in sorted(delivered & self.open):
             self.end(cell, State.DONE)
+        return True
 
     def begin(self) -> None:
         """Cells that a worker was started for, once for each job."""
@@ -261,7 +269,8 @@ class SlurmEngine(LastWords):
     def settle(self, places: Iterable[tuple[str, int]], tasks: dict[tuple[str, int], Task]) -> None:
         """Decide on the cells of tasks that have ended and delivered nothing for them."""
         ended = {place: self.task_of(place, tasks) for place in places}
-        self.arrive()  # what came meanwhile
+        if not self.arrive() and time.monotonic() - self.listed_at <= self.slurm.patience_s:
+            return  # what came meanwhile cannot be seen, which is not that nothing came
         again = []
         for cell in sorted(self.open):
             task = ended.get(self.where[cell])

@@ -119,8 +119,8 @@ class Folder:
             (self.path / "batches" / f"{job.number}-{task}").write_text(text, encoding="ascii")
 
     def delivered(self) -> set[int]:
-        """The numbers of cells that something was delivered for."""
-        found = (_DELIVERY.fullmatch(name) for name in names_in(self.path / "deliveries"))
+        """The numbers of cells that something was delivered for. Raises OSError: not to see them is not to see none."""
+        found = (_DELIVERY.fullmatch(name) for name in listed(self.path / "deliveries"))
         return {int(one[1]) for one in found if one}
 
     def started(self) -> set[int]:
@@ -176,10 +176,15 @@ def fault_of(state: State) -> str:
     return "" if sent <= set(range(len(state.cells))) else "a cell was sent that it has not"
 
 
+def listed(folder: Path) -> list[str]:
+    """What is in a folder. Raises OSError."""
+    return os.listdir(folder)  # noqa: PTH208 - thousands of names, twice a second
+
+
 def names_in(folder: Path) -> list[str]:
     """What is in a folder; nothing where a network file system does not answer just now."""
     try:
-        return os.listdir(folder)  # noqa: PTH208 - thousands of names, twice a second
+        return listed(folder)
     except OSError:
         return []
 

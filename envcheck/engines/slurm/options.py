@@ -51,8 +51,9 @@ class Options:
     """How long a job may wait for a node while nothing else of the run moves."""
     patience: float = 15.0
     """How long Slurm may fail to answer."""
-    settle: float = 10.0
-    """Seconds that a file may take to be seen here once its job has ended."""
+    settle: float = 60.0
+    """Seconds that a file may take to be seen here once its job has ended: NFS shows a folder as it was up to a minute
+    ago (acdirmax in nfs(5))."""
     requeue: int = 2
     """How often a cell is run again whose node was lost."""
     batch: int = 0

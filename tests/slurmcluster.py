@@ -50,7 +50,7 @@ ReturnToService=2
 MailProg=/bin/true
 MpiDefault=none
 SlurmdParameters=config_overrides
-SlurmdTimeout=4
+SlurmdTimeout={silence_s}
 MessageTimeout=2
 TCPTimeout=1
 KillWait=2
@@ -88,6 +88,8 @@ class Cluster:
     folder: Path
     nodes: Sequence[Node]
     port: int
+    silence_s: int = 4
+    """After so many seconds a node that says nothing is down."""
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -223,11 +225,11 @@ def wait_until(met: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def running(nodes: Sequence[Node] = FOUR, more: str = "") -> Iterator[Cluster]:
+def running(nodes: Sequence[Node] = FOUR, more: str = "", silence_s: int = 4) -> Iterator[Cluster]:
     """A cluster of these nodes; `more` are further lines of slurm.conf."""
     folder = Path(tempfile.mkdtemp(prefix="envcheck-sl-"))
     folder.chmod(0o755)
-    cluster = Cluster(folder, nodes, free_ports(1)[0])
+    cluster = Cluster(folder, nodes, free_ports(1)[0], silence_s)
     write_configuration(cluster, more)
     try:
         cluster.start()
@@ -241,7 +243,9 @@ def write_configuration(cluster: Cluster, more: str) -> None:
     """slurm.conf and gres.conf."""
     folder = cluster.folder
     (folder / "state").mkdir()
-    text = CONF.format(host=socket.gethostname().split(".")[0], folder=folder, port=cluster.port)
+    text = CONF.format(
+        host=socket.gethostname().split(".")[0], folder=folder, port=cluster.port, silence_s=cluster.silence_s
+    )
     gres = []
     for node, port in zip(cluster.nodes, free_ports(len(cluster.nodes)), strict=True):
         (folder / f"spool-{node.name}").mkdir()

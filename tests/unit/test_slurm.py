@@ -319,10 +319,17 @@ def test_a_job_is_not_sent_again_while_nobody_tells_whether_it_was_taken() -> No
 
 
 def test_a_job_that_was_not_taken_is_sent_again() -> None:
-    slurm, asked = counting(DOWN, DOWN, NONE, printed("17\n"))
+    slurm, asked = counting(DOWN, DOWN, NONE, NONE, printed("17\n"))
 
     assert slurm.submit("envcheck-r-0", ["sbatch"]) == "17"
-    assert asked == ["sbatch", "squeue", "squeue", "sbatch"]
+    assert asked == ["sbatch", "squeue", "squeue", "squeue", "sbatch"]
+
+
+def test_a_job_that_a_controller_reads_only_after_it_has_answered_is_not_sent_twice() -> None:
+    slurm, asked = counting(DOWN, NONE, printed("envcheck-r-0|17|0|PENDING||None\n"))
+
+    assert slurm.submit("envcheck-r-0", ["sbatch"]) == "17"
+    assert asked == ["sbatch", "squeue", "squeue"]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +344,8 @@ def test_a_job_that_was_taken_whatever_sbatch_said_is_known_by_its_name(answer: 
 
 
 def test_a_job_that_was_refused_is_none_although_squeue_shows_it() -> None:
-    slurm, _ = counting(REFUSED, printed("envcheck-r-0|17|0|FAILED||BadConstraints\n"))
+    shown = printed("envcheck-r-0|17|0|FAILED||BadConstraints\n")
+    slurm, _ = counting(REFUSED, shown, shown)
 
     with pytest.raises(EnvcheckError, match="sbatch refused: sbatch: error: Invalid qos"):
         slurm.submit("envcheck-r-0", ["sbatch"])

@@ -22,6 +22,8 @@ ASK_S = 60.0
 """A busy controller takes its time."""
 SHORTEST_S, LONGEST_S = 0.5, 20.0
 """Between two questions where nothing changes, and after one that was not answered."""
+READING_S = 3.0
+"""That a controller may take for what it was sent while it did not answer."""
 QUEUE = "%j|%F|%K|%T|%N|%r"
 """Of squeue: name, number of the array, of the task, state, node, and why it waits."""
 USUAL_MAX_ARRAY = 1001
@@ -128,11 +130,21 @@ class Slurm:
         Whatever went wrong, the job may have been taken all the same: it is looked for by its name, which no other
         job ever had, and only sent again where Slurm says that there is none.
         """
-        answer = self.insist(argv, lambda: self.number_of(name)).strip().partition(";")[0]
+        answer = self.insist(argv, lambda: self.looked_for(name)).strip().partition(";")[0]
         number = answer if NUMBER.fullmatch(answer) else self.number_of(name)
         if not number:
             raise EnvcheckError(f"sbatch answered {printable(answer)!r}, which is no job's number")
         return number
+
+    def looked_for(self, name: str) -> str | None:
+        """The same as `number_of`, and where there is none looked for once more, a little later.
+
+        A controller that comes back answers a question before it has read everything that was sent to it before.
+        """
+        if (found := self.number_of(name)) == "":
+            self.sleep(READING_S)
+            found = self.number_of(name)
+        return found
 
     def number_of(self, name: str) -> str | None:
         """The number of the job of that name, an empty text where there is none; None where nobody tells."""

@@ -25,10 +25,10 @@ from collections.abc import Sequence
 from envcheck import namesake, stats
 from envcheck.judge import motion, parity
 from envcheck.judge.measured import bench_of
-from envcheck.judge.reason import reason_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
 from envcheck.model import Bench, Evidence, Judgement, Repeat, Says, Verdict, Witness, WorkerRun
+from envcheck.reason import reason_of
 
 Answer = tuple[Verdict, str]
 

@@ -14,8 +14,8 @@ from envcheck.compat import (
     outgrown,
     wheel_facts,
 )
-from envcheck.judge.reason import reason_of
 from envcheck.model import Status, Verdict
+from envcheck.reason import reason_of
 from envcheck.rules.limits import SPACE, TASKS
 from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
 from envcheck.rules.world import engine_away, mediapipe_version

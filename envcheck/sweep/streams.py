@@ -9,9 +9,9 @@ from statistics import median
 
 from envcheck.cell.experiment import HOPELESS_FRAMES, WARMUP_STEP, hopeless, warm_enough
 from envcheck.cell.worker import Material, Worker, start_worker
-from envcheck.judge.reason import reason_of
 from envcheck.model import NOT_LOOKED, GpuSample, WorkerRun
 from envcheck.probes import nativelog
+from envcheck.reason import reason_of
 from envcheck.record import Unread
 from envcheck.sweep import meters
 from envcheck.swept import Round, Side

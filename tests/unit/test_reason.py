@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from envcheck.judge.reason import reason_of
 from envcheck.model import WorkerRun
+from envcheck.reason import reason_of
 
 EMULATION = "GPU emulation detected, but not supported."
 GRAPH = (

@@ -106,10 +106,12 @@ def test_without_software_gl_the_delegate_is_refused(plain: Ran) -> None:
 def test_an_image_that_is_there_is_taken_as_it_is(
     surfaceless: Ran, docker_host: str, matrix: Callable[..., str], cache: Path
 ) -> None:
-    build = cellimage.made(docker_host, Path(matrix("1.2.2")), cache).build
+    key = evidence_of(surfaceless, surfaceless.cell("1.2.2"))["build"]["key"]
+    with containers.alone("cells"):  # a run with a cache of its own builds the same image anew, under the same name
+        builds = [cellimage.made(docker_host, Path(matrix("1.2.2")), cache).build for _ in range(2)]
 
-    assert build.outcome == "reused"
-    assert build.image == evidence_of(surfaceless, surfaceless.cell("1.2.2"))["build"]["image"]
+    assert [(build.outcome, build.key) for build in builds] == [("reused", key)] * 2
+    assert builds[0].image == builds[1].image
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])

@@ -497,9 +497,9 @@ def test_what_a_killed_run_left_is_pruned_once_its_jobs_are_gone(fleet: Fleet, c
         followed = pruned(fleet)
         running.send_signal(signal.SIGKILL)
         ended(running)
-    run, name = fleet.shared, f"envcheck-{fleet.shared.name}-0"
-    young = pruned(fleet)
+    run, young = fleet.shared, pruned(fleet)
     state = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    name = f"envcheck-{run.name}-{state['nonce'][:8]}-0"
     (run / "run.json").write_text(json.dumps(state | {"begun_at": state["begun_at"] - 2 * 86400}), encoding="utf-8")
     queued = pruned(fleet)
     cluster.ask("scancel", f"--name={name}")

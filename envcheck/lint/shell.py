@@ -23,24 +23,7 @@ BEFORE = frozenset(
 """Words before a command that are not its name."""
 OPTIONS_OF = {
     "sudo": frozenset(
-        [
-            "-u",
-            "-g",
-            "-h",
-            "-p",
-            "-C",
-            "-D",
-            "-R",
-            "-T",
-            "-r",
-            "-t",
-            "-U",
-            "--user",
-            "--group",
-            "--chdir",
-            "--host",
-            "--prompt",
-        ]
+        "-u -g -h -p -C -D -R -T -r -t -U --user --group --chdir --host --prompt".split()  # noqa: SIM905 (it reads better so)
     ),
     "env": frozenset(("-u", "-C", "--unset", "--chdir")),
     "time": frozenset(("-f", "-o")),

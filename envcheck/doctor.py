@@ -48,8 +48,6 @@ BESIDE = frozenset({"BEN505"})
 """What is true of every doctor's visit and needs no finding: nothing was run, so nothing is proven."""
 NO_MEDIAPIPE = "MPP413"
 NO_PROCESSES = Unread(reason="envcheck starts processes on Linux and macOS only")
-PACKAGES = frozenset({NO_MEDIAPIPE, "MPP410", "MPP411", "MPP412", "MPP414", "MPP415"})
-"""What is said of the packages of one interpreter."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +166,11 @@ def diagnose(evidence: Evidence, chosen: Choice, env: Mapping[str, str]) -> Diag
 def news(findings: Sequence[Finding], *, own: bool) -> list[Finding]:
     """The findings without what is true of every visit; where envcheck's own interpreter was asked because nobody
     named one, that MediaPipe is missing in it says nothing, nor do its other packages."""
+    from envcheck.rules import packages
+
     empty = own and any(finding.code == NO_MEDIAPIPE for finding in findings)
-    return [one for one in findings if one.code not in BESIDE and not (empty and one.code in PACKAGES)]
+    beside = BESIDE.union(rule.code for rule in packages.RULES) if empty else BESIDE
+    return [one for one in findings if one.code not in beside]
 
 
 def root_first(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from envcheck.cell.outside import is_opened
 from envcheck.record import Unread
 
 PROC = "/proc"
@@ -29,8 +30,6 @@ DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|nvhost|nvmap)")
 OF_NVIDIA = re.compile(r"^/dev/nvidia(\d+|ctl|-modeset)$")
 NVIDIA_MAJOR = 195
 """Assigned for good: https://www.kernel.org/doc/Documentation/admin-guide/devices.txt"""
-FLAGS = re.compile(rb"^flags:\s*([0-7]+)$", re.MULTILINE)
-O_PATH = 0o10000000
 GL_THREAD = re.compile(r"^(llvmpipe-\d|softpipe|Marl|mediapipe_gl)")
 RASTER_THREAD = re.compile(r"^llvmpipe-\d")
 COMPUTE_POOL = "llvmpipe compute"
@@ -134,22 +133,13 @@ def as_device(pid: int, descriptor: str, target: str) -> str:
     Empty where it only names the file (O_PATH), or was closed meanwhile.
     """
     try:
-        if not is_opened(pid, descriptor):
+        if not is_opened(Path(PROC, str(pid), "fd", descriptor)):
             return ""
         status = os.stat(f"{PROC}/{pid}/fd/{descriptor}")  # noqa: PTH116 - see above
     except OSError:
         return ""
     genuine = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == NVIDIA_MAJOR
     return target if genuine or not OF_NVIDIA.match(target) else f"{target} (no device of NVIDIA's driver)"
-
-
-def is_opened(pid: int, descriptor: str) -> bool:
-    """Whether a descriptor was opened to read or write, by its flags. Where those alone may not be read, it counts."""
-    try:
-        flags = FLAGS.search(contents(f"{PROC}/{pid}/fdinfo/{descriptor}"))
-    except PermissionError:
-        return True
-    return flags is not None and not int(flags[1], 8) & O_PATH
 
 
 def target_of(link: str) -> str:

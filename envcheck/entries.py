@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from envcheck.archive import digest_of
 from envcheck.conclude import conclude_cell
 from envcheck.errors import UsageError
-from envcheck.kept import NOT_DELIVERED, Entry
+from envcheck.kept import AHEAD, NOT_DELIVERED, Entry
 from envcheck.model import CellResult, Evidence, Finding, Host, Nvml, Status
 from envcheck.moving import facts_of
-
-AHEAD = timedelta(days=1)
-"""How far clocks may differ: by a zone that was taken for another, and no further."""
 
 
 def entry_of(

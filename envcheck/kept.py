@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from envcheck.model import Axes, Bench, Status, Verdict
 from envcheck.record import Record
 
 NOT_DELIVERED = "no host: not delivered"
 """The class of hosts of what no worker brought back."""
+AHEAD = timedelta(days=1)
+"""How far an entry's date may lie ahead: by a zone that was taken for another. Beyond it a clock was wrong."""
 
 
 class Entry(Record, frozen=True, kw_only=True):

@@ -15,15 +15,13 @@ from enum import Enum
 
 from packaging.version import InvalidVersion, Version
 
-from envcheck.kept import NOT_DELIVERED, Entry
+from envcheck.kept import AHEAD, NOT_DELIVERED, Entry
 from envcheck.model import ANY_DRIVER, Axes, Status, Verdict
 from envcheck.record import Record
 
 STALE_DAYS = 30.0
 """After so many days wheels, drivers and images have moved on, and a verdict says what was rather than what is."""
 SECONDS_A_DAY = 86_400.0
-AHEAD_S = SECONDS_A_DAY
-"""A date further ahead is that of a clock that was wrong: as good as none."""
 NEVER = Version("0")
 DRIVER = re.compile(r"\bdriver (\d+(?:\.\d+)*)")
 """The driver in the name of a class of hosts."""
@@ -137,7 +135,7 @@ def newest(entries: Iterable[Entry], at: datetime | None = None) -> list[Entry]:
 
     `at`: the moment that it is; what was recorded after it comes before everything that has a date.
     """
-    latest = float("inf") if at is None else at.timestamp() + AHEAD_S
+    latest = float("inf") if at is None else (at + AHEAD).timestamp()
     found: dict[tuple[str, str], tuple[float, Entry]] = {}
     for entry in entries:
         which, when = (entry.cell, entry.host), recency(entry, latest)
@@ -172,7 +170,7 @@ def moment_of(text: str) -> datetime | None:
 def seen(entry: Entry, at: datetime, stale_days: float, link: str) -> Place:
     """The place of an entry."""
     seconds = seconds_of(entry.recorded_at)
-    ahead = seconds is None or seconds > at.timestamp() + AHEAD_S
+    ahead = seconds is None or seconds > (at + AHEAD).timestamp()
     age = None if seconds is None or ahead else max(0.0, (at.timestamp() - seconds) / SECONDS_A_DAY)
     if entry.verdict is Verdict.UNREACHABLE:
         state = State.UNREACHABLE

@@ -198,6 +198,18 @@ def test_an_interrupt_at_any_moment_ends_all_processes_and_leaves_earlier_result
     assert not alive
 
 
+def test_an_interrupt_amid_an_import_that_executes_text_ends_with_the_exit_code_too(tmp_path: Path) -> None:
+    (tmp_path / "importing.py").write_text(
+        "import sys, envcheck.cli, envcheck.__main__\n"
+        "envcheck.cli.call = lambda argv: exec('raise KeyboardInterrupt')\n"
+        "sys.exit(envcheck.__main__.main())\n"
+    )
+    ran = subprocess.run([sys.executable, "-m", "importing"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 130
+    assert ran.stderr == "envcheck: interrupted\n"
+
+
 @pytest.mark.network
 @pytest.mark.software_gl
 @pytest.mark.parametrize("stage", ["starting FaceLandmarker on the GPU", "timing"])

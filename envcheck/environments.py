@@ -89,7 +89,8 @@ def prepare(
 
     `env` is the user's environment, with the index settings of uv and pip. `relock` resolves anew, and asks uv anew for
     the interpreter. What cannot be had is an outcome with its reason: no-interpreter, no-wheel, unsolvable (no set of
-    conda packages fits), unavailable (the index does not answer, refuses us, or has no MediaPipe), failed.
+    conda packages fits), unavailable (the index does not answer, refuses us, or has no MediaPipe),
+    no-engine (no container engine answers), failed.
 
     Raises UsageError for an axis value that is no version and for a cache that cannot be used, PlaceError for a broken
     configuration file, and InterruptedRunError.
@@ -107,7 +108,7 @@ def prepare(
     except PlanFailedError as failure:
         diagnosis, log = or_engine_gone(failure.diagnosis, backend, sources.env), failure.log
     except EngineMissingError as error:
-        diagnosis, log = Diagnosis("unavailable", f"{error.message}; {error.remedy}"), ""
+        diagnosis, log = Diagnosis("no-engine", f"{error.message}; {error.remedy}"), ""
     except OSError as error:
         diagnosis, log = _diagnose_cache(error, cache), ""
     else:
@@ -121,7 +122,7 @@ def or_engine_gone(diagnosis: Diagnosis, backend: Backend, env: Mapping[str, str
     if diagnosis.outcome != "failed" or not isinstance(backend, docker.Docker):
         return diagnosis
     gone = silence(backend.engine().words, env)
-    return Diagnosis("unavailable", gone) if gone else diagnosis
+    return Diagnosis("no-engine", gone) if gone else diagnosis
 
 
 def _diagnose_cache(error: OSError, cache: Path) -> Diagnosis:

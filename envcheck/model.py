@@ -251,7 +251,8 @@ class Build(Record, frozen=True):
     """How an environment came to be.
 
     `outcome`: built, reused, existing (given by the user), no-wheel (no distribution fits),
-    unsolvable (no set of conda packages fits), no-interpreter, unavailable, failed.
+    unsolvable (no set of conda packages fits), no-interpreter, unavailable (an index or registry does not
+    answer), no-engine (no container engine answers), failed.
     """
 
     outcome: str

@@ -24,6 +24,10 @@ SUITE_DEADLINE_S = 600.0
 SIGN_KEY = "--sign-key"
 
 
+SILENT = frozenset({"unavailable", "no-engine"})
+"""Outcomes of a build that a retry, later or elsewhere, may mend."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came out: the results, the gate's exit code and what the acceptance suite printed where it failed."""
@@ -74,7 +78,7 @@ def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) ->
 
 def may_be_had_elsewhere(evidence: Evidence) -> bool:
     """What the cell needs did not answer, or its worker was lost: a retry may mend that."""
-    return bool(evidence.lost) or (evidence.build is not None and evidence.build.outcome == "unavailable")
+    return bool(evidence.lost) or (evidence.build is not None and evidence.build.outcome in SILENT)
 
 
 def keep(history: Path, results: Results, evidence: Sequence[Evidence]) -> None:

@@ -166,7 +166,7 @@ def measure_alone(
         with hold(cache / QUIET, lambda: say("waiting for another run to build or measure")):
             evidence = observe_cell(cell, foresight, setting, prepared.build, prepared.python, say)
             if why := engine_gone(evidence, prepared.python, setting.env):
-                build = msgspec.structs.replace(prepared.build, outcome="unavailable", because=why)
+                build = msgspec.structs.replace(prepared.build, outcome="no-engine", because=why)
                 return observe_cell(cell, foresight, setting, build)
             return evidence
     finally:

@@ -208,7 +208,7 @@ def observe_in(room: Room, subject: Subject, setting: Setting, progress: Progres
 def failed(subject: Subject, setting: Setting, outcome: str, because: str, *, shell: bool | None = None) -> Evidence:
     """The evidence of an image in which nothing could be started."""
     if gone := boxes.silence(subject.engine.words, subject.request.check.env):
-        outcome, because = "unavailable", gone
+        outcome, because = "no-engine", gone
     build = Build(outcome=outcome, because=redact(because, setting.env))
     cell = cell_of(subject, None)
     evidence = observe_cell(cell, compat.foresee(cell.axes, setting.host), setting, build)

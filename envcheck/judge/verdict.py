@@ -48,6 +48,7 @@ FAILED_BUILDS = {
     "unsolvable": Verdict.IMPOSSIBLE,
     "no-interpreter": Verdict.BROKEN,
     "unavailable": Verdict.UNKNOWN,
+    "no-engine": Verdict.UNKNOWN,
     "failed": Verdict.BROKEN,
     "no-python": Verdict.BROKEN,
     "other-architecture": Verdict.IMPOSSIBLE,

@@ -76,7 +76,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why a plan failed: an outcome of `model.Build` (no-wheel, unsolvable, unavailable, failed), and one sentence."""
+    """Why a plan failed: an outcome of `model.Build` other than built and reused, and one sentence."""
 
     outcome: str
     because: str

@@ -303,7 +303,7 @@ def diagnose(output: str) -> Diagnosis:
         remedy = "backends.docker.network, apt_mirror and ca_bundle say how builds reach one"
         return Diagnosis("unavailable", f"the package mirror did not answer ({_cut(found['line'])}); {remedy}")
     if _DAEMON.search(output):
-        return Diagnosis("unavailable", STOPPED)
+        return Diagnosis("no-engine", STOPPED)
     if found := _BASE.search(output):
         return Diagnosis("unavailable", f"the base image cannot be had ({_cut(found[0])})")
     known = venv.diagnose(output)

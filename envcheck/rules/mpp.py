@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from envcheck import namesake
 from envcheck.compat import (
     MissingLibrary,
@@ -17,8 +15,17 @@ from envcheck.compat import (
 from envcheck.model import Status, Verdict
 from envcheck.reason import reason_of
 from envcheck.rules.limits import SPACE, TASKS
-from envcheck.rules.rule import DISABLED_IN_BUILD, FOREIGN_OPERATIONS, Case, Rule, foreseen, on_verdict, refused_with
-from envcheck.rules.world import engine_away, mediapipe_version
+from envcheck.rules.rule import (
+    DISABLED_IN_BUILD,
+    FOREIGN_OPERATIONS,
+    Case,
+    Rule,
+    built,
+    foreseen,
+    on_verdict,
+    refused_with,
+)
+from envcheck.rules.world import mediapipe_version
 
 WITH_GPU = "Linux x86_64: 0.10.8 to 0.10.21, 0.10.33, 0.10.35, 1.0.1 and later; Linux aarch64: 1.0.1 and later"
 CHOOSE_GPU_WHEEL = f"pip install 'mediapipe>=1.0.1'    # wheels with GPU code: {WITH_GPU}"
@@ -83,16 +90,6 @@ def fits(facts: WheelFacts) -> str:
     """The Pythons of a version, in words."""
     numbers = [f"3.{tag.removeprefix('cp3')}" for tag in facts.pythons if tag.startswith("cp3")]
     return f"{numbers[0]} to {numbers[-1]}" if numbers else f"{facts.oldest_python or '3'} and newer"
-
-
-def built(outcome: str) -> Callable[[Case], str | None]:
-    """A rule's `see` for environments whose build ended in `outcome`."""
-
-    def see(case: Case) -> str | None:
-        build = case.evidence.build
-        return build.because if build is not None and build.outcome == outcome else None
-
-    return see
 
 
 def library_of(case: Case) -> MissingLibrary | None:
@@ -202,7 +199,7 @@ BUILD = (
     Rule(
         code="MPP408",
         title="the package index, channel or registry does not answer",
-        see=lambda case: None if engine_away(case) else built("unavailable")(case),
+        see=built("unavailable"),
         because="The environment could not be resolved or fetched; a retry, or another index, may mend that.",
         remedy=ASK_ANOTHER_INDEX,
         fix=ask_elsewhere,

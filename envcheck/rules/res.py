@@ -7,8 +7,8 @@ from collections.abc import Callable
 from envcheck.model import Status, Unread, Verdict
 from envcheck.probes.answers import GARBAGE
 from envcheck.rules.limits import SPACE, TASKS
-from envcheck.rules.rule import Case, Rule
-from envcheck.rules.world import engine_away, looked_only
+from envcheck.rules.rule import Case, Rule, built
+from envcheck.rules.world import looked_only
 
 CRASHES = "https://github.com/google-ai-edge/mediapipe/issues/6008"
 
@@ -69,7 +69,7 @@ RULES = (
     Rule(
         code="RES615",
         title="the container engine does not answer",
-        see=lambda case: engine_away(case) or None,
+        see=built("no-engine"),
         because="Nobody could look into a container. Where the engine went away while a worker was in one, that worker ended with "
         "it, and nothing is known of the image.",
         remedy="sudo systemctl status docker    # is it there, and for how long?\nRepeat the run once it answers.",

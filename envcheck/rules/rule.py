@@ -146,6 +146,16 @@ def refused_with(*needles: str) -> Callable[[Case], str | None]:
     return see
 
 
+def built(outcome: str) -> Callable[[Case], str | None]:
+    """A rule's `see` for environments whose build ended in `outcome`: why it did."""
+
+    def see(case: Case) -> str | None:
+        build = case.evidence.build
+        return build.because if build is not None and build.outcome == outcome else None
+
+    return see
+
+
 def foreseen(code: str) -> Callable[[Case], str | None]:
     """A rule's `see` for a cause that the tables foresaw, where the verdict rests on the foresight."""
 

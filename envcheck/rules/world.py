@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from envcheck.boxes.engine import NONE_ANSWERS, STOPPED
 from envcheck.facts import Card, CdiSpec, Container, DeviceFile, Facts, KernelModule, LibraryFile, Packages, VendorFile
 from envcheck.model import GlContext, Gpu, Nvml, Says, Unread, Verdict
 from envcheck.probes import renderer
@@ -27,10 +26,6 @@ NOT_REACHED = frozenset({Verdict.REFUSED, Verdict.EMULATED, Verdict.OTHER_GPU, V
 """Verdicts of cells in which the driver, GL or the container can be the reason."""
 MEASURED = frozenset({Verdict.ACCELERATED, Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.WRONG})
 """Verdicts of cells in which the GPU was proven to work, whatever facts say."""
-
-
-AWAY = (NONE_ANSWERS, STOPPED)
-"""How it is told that no container engine answered."""
 
 
 # --- scopes: when a rule has something to say --------------------------------------------------------------------
@@ -130,13 +125,6 @@ def usual_driver(case: Case) -> bool:
     """Linux with a driver for graphics cards, which a Jetson does not have."""
     facts = facts_of(case)
     return on_linux(case) and not (facts and facts.system.jetson)
-
-
-def engine_away(case: Case) -> str:
-    """What was said where no container engine answered, before or while the cell ran; else an empty text."""
-    build = case.evidence.build
-    away = build is not None and build.outcome == "unavailable" and build.because.startswith(AWAY)
-    return build.because if build is not None and away else ""
 
 
 def container_of(case: Case) -> Container | None:

@@ -147,6 +147,6 @@ def test_no_engine_is_told_with_what_was_asked(envcheck: Command, matrix: Callab
     ran = envcheck("validate", "--matrix", matrix("1.2.2"), env=env)
     build = evidence_of(ran, ran.cell("1.2.2"))["build"]
 
-    assert build["outcome"] == "unavailable"
+    assert build["outcome"] == "no-engine"
     assert "no container engine answers" in build["because"]
     assert "Start the engine" in build["because"]

@@ -164,7 +164,7 @@ def test_the_image_is_told_from_its_base() -> None:
         ("E: Failed to fetch http://deb.debian.org/x  Temporary failure resolving\n", "unavailable", "package mirror"),
         ("pull access denied for nobody/has, repository does not exist\n", "unavailable", "base image"),
         ("write /x: no space left on device\n", "failed", "disk"),
-        ("Cannot connect to the Docker daemon at unix:///x\n", "unavailable", "engine"),
+        ("Cannot connect to the Docker daemon at unix:///x\n", "no-engine", "engine"),
         ("  × No solution found when resolving dependencies:\n  ╰─▶ Because mediapipe==9 has no wheels",
          "no-wheel", "mediapipe"),
         ("", "failed", "without a word"),

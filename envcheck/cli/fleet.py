@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from envcheck.cli.app import (
-    backend_option,
     command,
     engine_option,
     engine_setting_option,
-    matrix_option,
-    select_option,
     settings_of,
-    tier_option,
     write,
     write_json,
 )
+from envcheck.cli.asking import which_cells
+
+if TYPE_CHECKING:
+    from envcheck.request import Choice
 
 FLEET_EPILOG = (
     "Exit codes: 0 every cell that could work on some host can be served, and there is one; 1 not every one, or none; "
@@ -26,18 +27,13 @@ FLEET_EPILOG = (
 
 
 @command(epilog=FLEET_EPILOG)
-@matrix_option
-@tier_option
-@select_option
-@backend_option
+@which_cells
 @engine_option
 @engine_setting_option
 @click.option("--json", "as_json", is_flag=True, help="Print hosts, cells and missing hosts as JSON.")
 def fleet(
     matrix: Path | None,
-    tier: str | None,
-    select: str | None,
-    backend: str | None,
+    choice: Choice,
     engine: str,
     engine_options: tuple[str, ...],
     as_json: bool,
@@ -48,9 +44,7 @@ def fleet(
     """
     from envcheck.fleet import FleetRequest, exit_code
     from envcheck.fleet import fleet as offered
-    from envcheck.request import Choice
 
-    choice = Choice(tier=tier, select=select, backend=backend)
     request = FleetRequest(matrix, choice, engine, settings_of("--engine-option", engine_options))
     found = offered(request)
     if as_json:

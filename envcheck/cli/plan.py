@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from envcheck.cli.app import (
-    backend_option,
-    command,
-    driver_option,
-    durations_option,
-    matrix_option,
-    select_option,
-    shard_option,
-    tier_option,
-    write,
-)
+from envcheck.cli.app import command, write
+from envcheck.cli.asking import which_cells, which_part
 from envcheck.errors import MET, UsageError
+
+if TYPE_CHECKING:
+    from envcheck.request import Choice, Portion
 
 
 @command()
-@matrix_option
-@tier_option
-@select_option
-@backend_option
-@driver_option
-@shard_option
-@durations_option
+@which_cells
+@which_part
 @click.option(
     "--format",
     "form",
@@ -56,12 +45,8 @@ from envcheck.errors import MET, UsageError
 @click.option("--key-secret", metavar="NAME", help="A Secret whose entry `key` signs the evidence (kubernetes).")
 def plan(
     matrix: Path | None,
-    tier: str | None,
-    select: str | None,
-    backend: str | None,
-    driver: str | None,
-    shard: str | None,
-    durations: Path | None,
+    choice: Choice,
+    portion: Portion,
     form: str,
     labels: tuple[str, ...],
     **placing: Any,
@@ -72,11 +57,9 @@ def plan(
     choose, whatever this machine has.
     """
     from envcheck.planning import FORMATS, Placing, PlanRequest, render
-    from envcheck.request import Choice, Portion
 
     if form not in FORMATS:
         raise UsageError(f"--format {form!r} is not one of {', '.join(FORMATS)}")
-    choice, portion = Choice(tier=tier, select=select, backend=backend), Portion(driver, shard, durations)
     where = Placing(labels=labels or None, **placing)
     write(render(PlanRequest(matrix, choice, portion, form, dict(os.environ), where)))
     return MET

@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from envcheck.cli.app import (
     EPILOG,
-    LONGEST_S,
-    backend_option,
     command,
-    deadline_option,
-    driver_option,
-    durations_option,
     engine_option,
     engine_setting_option,
-    input_option,
-    jobs_option,
     keep_option,
-    matrix_option,
-    min_speedup_option,
-    model_option,
-    out_option,
-    positive,
     quiet_option,
-    relock_option,
     results_json_option,
-    select_option,
     settings_of,
-    shard_option,
     show_results,
-    sign_key_option,
-    suite_option,
-    tier_option,
     verdict_named,
     write,
 )
+from envcheck.cli.asking import what_run
 from envcheck.errors import MET, UsageError
+
+if TYPE_CHECKING:
+    from envcheck.request import Request
 
 
 @command(epilog=EPILOG)
-@matrix_option
-@tier_option
-@select_option
-@backend_option
-@driver_option
-@shard_option
-@durations_option
+@what_run
 @click.option("--expect", metavar="VERDICT", help="The verdict that every selected cell should come out as.")
-@min_speedup_option
-@model_option
-@input_option
-@out_option
-@keep_option
-@jobs_option
-@deadline_option
-@suite_option
-@sign_key_option
 @click.option("--no-preflight", is_flag=True, help="Run even cells predicted impossible.")
-@relock_option
+@keep_option
 @click.option("--parcel", is_flag=True, help="Print the evidence too, for `envcheck merge` to read from a log.")
 @engine_option
 @engine_setting_option
@@ -68,25 +41,10 @@ from envcheck.errors import MET, UsageError
 @results_json_option
 @quiet_option
 def validate(
-    matrix: Path | None,
-    tier: str | None,
-    select: str | None,
-    backend: str | None,
-    driver: str | None,
-    shard: str | None,
-    durations: Path | None,
+    request: Request,
     expect: str | None,
-    min_speedup: float | None,
-    model: str,
-    source: str | None,
-    out: Path,
-    history: Path | None,
-    jobs: int,
-    deadline: float,
-    suite: tuple[Path, ...],
-    sign_key: Path | None,
     no_preflight: bool,
-    relock: bool,
+    history: Path | None,
     parcel: bool,
     engine: str,
     engine_options: tuple[str, ...],
@@ -96,27 +54,14 @@ def validate(
     quiet: bool,
 ) -> int:
     """Build, run and judge the cells this host can run, or an engine's hosts; exit by the gate."""
-    from envcheck.request import Choice, Portion, Request
-
     if parcel and as_json:
         raise UsageError("--parcel and --json both write to standard output", remedy="Leave one of them out.")
 
-    request = Request(
-        matrix=matrix,
-        choice=Choice(tier=tier, select=select, backend=backend),
-        portion=Portion(driver, shard, durations),
+    request = replace(
+        request,
         expect=verdict_named(expect),
-        min_speedup=None if min_speedup is None else positive("--min-speedup", min_speedup),
-        model=model,
-        input=source,
-        out=out,
-        history=history,
-        jobs=jobs,
         preflight=not no_preflight,
-        relock=relock,
-        deadline_s=positive("--deadline", deadline, LONGEST_S),
-        suites=suite,
-        sign_key=sign_key,
+        history=history,
         engine=engine,
         engine_options=settings_of("--engine-option", engine_options),
         resume=resume,
@@ -137,5 +82,5 @@ def validate(
     if parcel:
         from envcheck.parcel import lines_of
 
-        write(lines_of(out))
+        write(lines_of(request.out))
     return outcome.exit_code

@@ -10,6 +10,8 @@ import pytest
 from envcheck import cli
 from envcheck.cli import COMMANDS, app, envcheck, run
 
+SHARED = {"app", "asking"}
+"""Modules of the package that are no commands."""
 CONTEXT = click.Context(envcheck, info_name="envcheck", **envcheck.context_settings)
 
 
@@ -25,7 +27,7 @@ def help_of(name: str) -> str:
 
 
 def test_each_module_is_a_command_and_each_command_a_module() -> None:
-    beside = {file.stem for file in Path(cli.__file__).parent.glob("*.py")} - {"__init__", Path(app.__file__).stem}
+    beside = {file.stem for file in Path(cli.__file__).parent.glob("*.py")} - {"__init__", *SHARED}
 
     assert set(COMMANDS) == beside
     assert list(COMMANDS) == sorted(COMMANDS)

@@ -13,7 +13,7 @@ from envcheck.report.table import Place, Table
 HEAD = (
     "cell", *AXES, "host", "state", "verdict", "status", "expected", "met", "speedup", "speedup_low", "speedup_high",
     "cpu_median_ms", "cpu_p95_ms", "gpu_median_ms", "gpu_p95_ms", "recorded_at", "age_days", "codes", "because",
-    "evidence", "digest",
+    "evidence", "digest", "composed",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet compute a text; one with an apostrophe before it is shown."""
@@ -56,7 +56,7 @@ def fields_of(place: Place) -> Iterator[object]:
     yield None if place.age_days is None else round(place.age_days, 2)
     yield " ".join(entry.codes) if entry else None
     yield place.because
-    yield from (place.link, entry.digest if entry else None)
+    yield from (place.link, entry.digest if entry else None, entry.composed if entry else None)
 
 
 def times_of(timing: Timing | None) -> tuple[float | None, float | None]:

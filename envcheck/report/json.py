@@ -40,7 +40,7 @@ def place_of(place: Place) -> dict[str, object]:
     if place.entry is None:
         return found
     entry = msgspec.to_builtins(place.entry)
-    kept = ("verdict", "status", "expected", "met", "codes", "bench", "recorded_at", "digest", "facts")
+    kept = ("verdict", "status", "expected", "met", "codes", "bench", "recorded_at", "digest", "facts", "composed")
     found |= {name: entry[name] for name in kept if name in entry}
     if place.age_days is not None:
         found["age_days"] = round(place.age_days, 2)

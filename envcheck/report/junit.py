@@ -64,7 +64,8 @@ def message_of(place: Place) -> str:
     if place.entry is None or place.state is State.UNREACHABLE:
         return ": ".join(filter(None, (place.state.value, place.because)))
     stale = f"stale since {place.entry.recorded_at}, " if place.state is State.STALE else ""
-    return f"{stale}{place.entry.verdict.value}, expected {place.entry.expected.value}: {place.because}"
+    composed = " (composed, seen by nobody)" if place.entry.composed else ""
+    return f"{stale}{place.entry.verdict.value}{composed}, expected {place.entry.expected.value}: {place.because}"
 
 
 def about(place: Place) -> str:

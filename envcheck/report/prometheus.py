@@ -50,6 +50,7 @@ def families_of(table: Table) -> Iterator[GaugeMetricFamily]:
     yield family("state", "What is known of a cell on such a host: 1.", places, ("state",), state_of)
     yield family("verdict", "The newest verdict: 1.", places, ("verdict",), verdict_of)
     yield family("met", "1 where the newest verdict is the expected one.", places, (), met_of)
+    yield family("composed", "1 where nobody saw the newest entry: it was composed.", places, (), composed_of)
     yield family("speedup_ratio", "CPU time / GPU time and its 95% interval.", places, ("bound",), speedup_of)
     yield family("frame_seconds", "Time per frame in steady work.", places, ("delegate", "quantile"), times_of)
     yield family("recorded_timestamp_seconds", "When the newest verdict was seen.", places, (), recorded_of)
@@ -91,6 +92,12 @@ def met_of(place: Place) -> Samples:
     """Whether it is the expected one."""
     if place.entry is not None:
         yield (), float(place.entry.met)
+
+
+def composed_of(place: Place) -> Samples:
+    """Whether nobody saw it; nothing where somebody did."""
+    if place.entry is not None and place.entry.composed:
+        yield (), 1.0
 
 
 def speedup_of(place: Place) -> Samples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as stdcsv
 import io
 import json as stdjson
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from envcheck.kept import Change
 from envcheck.report import badge, csv, json, junit, prometheus, summary
+from envcheck.report.table import Table
 from tests.unit.tabled import LONG_AGO, axes_of, entry_of, every_state, table_of
 
 CHANGE = Change(
@@ -131,3 +133,18 @@ def test_the_summary_starts_with_how_it_went_then_changes_then_failures() -> Non
 def test_a_summary_of_nothing_is_no_good_news() -> None:
     assert summary.render(table_of([])).startswith("## ❔ envcheck: nothing was judged")
     assert summary.render(table_of([entry_of()])).startswith("## ✅ envcheck: all 1 cells are as expected")
+
+
+@pytest.mark.parametrize(
+    ("render", "sign"),
+    [
+        (csv.render, ",from facts\r\n"),
+        (json.render, '"composed": "from facts"'),
+        (prometheus.render, "\nenvcheck_cell_composed{"),
+        (junit.render, "accelerated (composed, seen by nobody), expected accelerated"),
+        (summary.render, "accelerated (composed)"),
+    ],
+)
+def test_every_format_says_of_what_nobody_saw_that_it_was_composed(render: Callable[[Table], str], sign: str) -> None:
+    assert sign in render(table_of([entry_of(composed="from facts", met=False)]))
+    assert sign not in render(table_of([entry_of()]))

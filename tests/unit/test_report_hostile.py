@@ -168,7 +168,8 @@ def test_prometheus_has_samples_of_ours_only(text: str) -> None:
     families = list(text_string_to_metric_families(prometheus.render(table(text))))
 
     assert {sample.name for family in families for sample in family.samples} <= {
-        f"envcheck_cell_{name}" for name in ("info", "state", "verdict", "met", "recorded_timestamp_seconds")
+        f"envcheck_cell_{name}"
+        for name in ("info", "state", "verdict", "met", "composed", "recorded_timestamp_seconds")
     }
     assert all(len(family.samples) <= 2 for family in families)
 

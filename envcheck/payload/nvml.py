@@ -10,6 +10,7 @@ Each value that NVML does not give is {"unread": reason}: never zero, never empt
 import ctypes
 import json
 import os
+import re
 import sys
 
 COMPUTE_MODES = {0: "default", 1: "exclusive-thread", 2: "prohibited", 3: "exclusive-process"}
@@ -21,6 +22,8 @@ THROTTLE = {
 }  # fmt: skip
 LIBRARY = "libnvidia-ml.so.1"
 NO_LIBRARY = "NVMLError_LibraryNotFound: NVML Shared Library Not Found"  # as nvidia-ml-py says it
+FIRST_MENDED = 104  # of 535: from 535.43.02 on it was broken, https://github.com/XuehaiPan/nvitop/pull/89
+PID_LIMIT = 1 << 22  # PID_MAX_LIMIT in include/linux/threads.h
 UNCORRECTED, SINCE_LOADED = 1, 0  # NVML_MEMORY_ERROR_TYPE_UNCORRECTED, NVML_VOLATILE_ECC
 
 
@@ -68,10 +71,26 @@ def throttle(nvml, device):
     return [THROTTLE.get(1 << bit, "reason 0x%x" % (1 << bit)) for bit in range(64) if bits >> bit & 1]
 
 
+def wide_lists(nvml):
+    """True for drivers whose third form of the lists has longer entries than its own header says."""
+    version = re.match(r"535\.(\d+)", text(nvml.nvmlSystemGetDriverVersion()))
+    return version is not None and int(version.group(1)) < FIRST_MENDED
+
+
+def running(nvml, device, kind):
+    """The processes of one list, Compute or Graphics, by its second form where the third is not there or is broken."""
+    name = "nvmlDeviceGet%sRunningProcesses" % kind
+    if not wide_lists(nvml):
+        try:
+            return processes(getattr(nvml, name)(device))
+        except nvml.NVMLLibraryMismatchError:
+            pass
+    return processes(getattr(nvml, name + "_v2")(device))
+
+
 def everyone(nvml, device):
     """Processes that compute and processes that draw, each once."""
-    found = processes(nvml.nvmlDeviceGetComputeRunningProcesses(device))
-    found += processes(nvml.nvmlDeviceGetGraphicsRunningProcesses(device))
+    found = running(nvml, device, "Compute") + running(nvml, device, "Graphics")
     return [found[at] for at in sorted({one["pid"]: at for at, one in reversed(list(enumerate(found)))}.values())]
 
 
@@ -97,11 +116,8 @@ ABOUT_A_GPU = {
 
 def gpu(nvml, index):
     """Everything about one GPU. One that is lost is a GPU too: each of its values says that it is."""
-
-    def ask(look):
-        return look(nvml, nvml.nvmlDeviceGetHandleByIndex(index))
-
-    found = {name: attempt(lambda k=look: ask(k)) for name, look in ABOUT_A_GPU.items()}
+    ask = asker(nvml, index)
+    found = {name: ask(look) for name, look in ABOUT_A_GPU.items()}
     for name in ("name", "uuid"):
         found[name] = "" if isinstance(found[name], dict) else found[name]
     if isinstance(found["memory_total"], dict):
@@ -109,8 +125,16 @@ def gpu(nvml, index):
     return dict(found, index=index)
 
 
+def cuda_version(nvml):
+    """The one that libcuda serves; where there is none, as in a container with graphics alone, the driver's."""
+    try:
+        return nvml.nvmlSystemGetCudaDriverVersion_v2()
+    except nvml.NVMLError:
+        return nvml.nvmlSystemGetCudaDriverVersion()
+
+
 def facts(nvml):
-    cuda = nvml.nvmlSystemGetCudaDriverVersion_v2()
+    cuda = cuda_version(nvml)
     return {
         "driver": text(nvml.nvmlSystemGetDriverVersion()),
         "cuda": "%d.%d" % (cuda // 1000, cuda % 1000 // 10),
@@ -119,34 +143,42 @@ def facts(nvml):
 
 
 def processes(call):
+    """Each process with its memory; entries that cannot be are those of a library whose entries have another length."""
+    if any(not 0 < p.pid <= PID_LIMIT for p in call):
+        raise ValueError("NVML's list holds process numbers that cannot be: its entries have another length than known")
     return [{"pid": int(p.pid), "memory": None if p.usedGpuMemory is None else int(p.usedGpuMemory)} for p in call]
+
+
+SAMPLED = {
+    "utilisation": lambda nvml, device: int(nvml.nvmlDeviceGetUtilizationRates(device).gpu),
+    "memory_used": lambda nvml, device: int(nvml.nvmlDeviceGetMemoryInfo(device).used),
+    "energy_mj": lambda nvml, device: int(nvml.nvmlDeviceGetTotalEnergyConsumption(device)),
+    "compute": lambda nvml, device: running(nvml, device, "Compute"),
+    "graphics": lambda nvml, device: running(nvml, device, "Graphics"),
+    "throttle": throttle,
+    "sm_mhz": lambda nvml, device: int(nvml.nvmlDeviceGetClockInfo(device, nvml.NVML_CLOCK_SM)),
+}
+
+
+def asker(nvml, index):
+    """Asks one GPU by its number; one that is lost gives no handle, and hides no other."""
+    return lambda look: attempt(lambda: look(nvml, nvml.nvmlDeviceGetHandleByIndex(index)))
 
 
 def sample(nvml):
     gpus = []
     for index in range(nvml.nvmlDeviceGetCount()):
-        device = nvml.nvmlDeviceGetHandleByIndex(index)
-        gpus.append(
-            {
-                "index": index,
-                "utilisation": attempt(lambda d=device: int(nvml.nvmlDeviceGetUtilizationRates(d).gpu)),
-                "memory_used": attempt(lambda d=device: int(nvml.nvmlDeviceGetMemoryInfo(d).used)),
-                "energy_mj": attempt(lambda d=device: int(nvml.nvmlDeviceGetTotalEnergyConsumption(d))),
-                "compute": attempt(lambda d=device: processes(nvml.nvmlDeviceGetComputeRunningProcesses(d))),
-                "graphics": attempt(lambda d=device: processes(nvml.nvmlDeviceGetGraphicsRunningProcesses(d))),
-                "throttle": attempt(lambda d=device: throttle(nvml, d)),
-                "sm_mhz": attempt(lambda d=device: int(nvml.nvmlDeviceGetClockInfo(d, nvml.NVML_CLOCK_SM))),
-            }
-        )
+        ask = asker(nvml, index)
+        gpus.append(dict({name: ask(look) for name, look in SAMPLED.items()}, index=index))
     return {"gpus": gpus}
 
 
 def work(nvml, since):
-    gpus = []
-    for index in range(nvml.nvmlDeviceGetCount()):
-        device = nvml.nvmlDeviceGetHandleByIndex(index)
-        gpus.append({"index": index, "processes": attempt(lambda d=device: workers(nvml, d, since))})
-    return {"gpus": gpus}
+    def look(nvml, device):
+        return workers(nvml, device, since)
+
+    count = nvml.nvmlDeviceGetCount()
+    return {"gpus": [{"index": index, "processes": asker(nvml, index)(look)} for index in range(count)]}
 
 
 def workers(nvml, device, since):

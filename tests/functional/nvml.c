@@ -12,6 +12,7 @@
  *   STANDIN_ECC      uncorrected errors; without it the GPU has no ECC
  *   STANDIN_COMPUTE  comma-separated processes listed as compute
  *   STANDIN_CAPABILITY  compute capability, default 9.0
+ *   STANDIN_CUDA     "missing" where no libcuda is found
  *
  * Like the real one it does not start where a loaded kernel module is of another version than its own file's name
  * says, nor where /dev/nvidiactl is not there, is not this user's to open, or is kept away by a container's rules.
@@ -27,7 +28,7 @@
 #include <unistd.h>
 
 typedef int result;
-enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15, LIB_RM_VERSION_MISMATCH = 18, UNKNOWN = 999 };
+enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, DRIVER_NOT_LOADED = 9, LIBRARY_NOT_FOUND = 12, GPU_IS_LOST = 15, LIB_RM_VERSION_MISMATCH = 18, UNKNOWN = 999 };
 typedef struct { unsigned long long total, free, used; } memory;
 typedef struct { unsigned gpu, memory; } utilization;
 typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } process;
@@ -66,7 +67,11 @@ const char *nvmlErrorString(result code) {
   return code == LIB_RM_VERSION_MISMATCH ? "Driver/library version mismatch" : code == GPU_IS_LOST ? "GPU is lost" : code == DRIVER_NOT_LOADED ? "Driver Not Loaded" : code == UNKNOWN ? "Unknown Error" : code == NO_PERMISSION ? "Insufficient Permissions" : "Not Supported";
 }
 result nvmlSystemGetDriverVersion(char *version, unsigned size) { return copy(version, size, setting("STANDIN_DRIVER", "570.124.06")); }
-result nvmlSystemGetCudaDriverVersion_v2(int *version) { return *version = 12080, OK; }
+result nvmlSystemGetCudaDriverVersion(int *version) { return *version = 12080, OK; }
+result nvmlSystemGetCudaDriverVersion_v2(int *version) {
+  *version = 12080;
+  return strcmp(setting("STANDIN_CUDA", ""), "missing") ? OK : LIBRARY_NOT_FOUND;
+}
 result nvmlDeviceGetCount_v2(unsigned *count) { return *count = (unsigned)atoi(setting("STANDIN_GPUS", "1")), OK; }
 result nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
   *device = (void *)(size_t)(index + 1);
@@ -106,17 +111,20 @@ result nvmlDeviceGetTotalEccErrors(void *device, int kind, int counter, unsigned
   return *count = kind == 1 && counter == 0 ? strtoull(getenv("STANDIN_ECC"), NULL, 0) : 0, OK;
 }
 result nvmlDeviceGetTemperature(void *device, int sensor, unsigned *degrees) { return (void)device, *degrees = sensor ? 0 : 41, OK; }
-result nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, process *list) {
-  char text[256];
-  unsigned found = 0, room = *count;
-  copy(text, sizeof text - 1, device == (void *)1 ? setting("STANDIN_COMPUTE", "") : "");
-  for (char *pid = strtok(text, ","); pid; pid = strtok(NULL, ","), found++)
-    if (found < room) list[found] = (process){(unsigned)atoi(pid), 1024ull << 20, 0xFFFFFFFF, 0xFFFFFFFF};
-  *count = found;
-  return found > room ? 7 : OK;
+/* Entries as the third form of the lists has them; with -DWIDE_LISTS 8 bytes longer, as drivers 535.43.02 to 535.86
+ * wrote them; with -DNO_THIRD_LISTS not there at all, as before 510 and in 535.98. The second form is always there. */
+#ifdef WIDE_LISTS
+enum { THIRD = sizeof(process) + 8 };
+#else
+enum { THIRD = sizeof(process) };
+#endif
+static void put(char *list, size_t stride, unsigned at, unsigned pid, unsigned mib) {
+  process one = {pid, (unsigned long long)mib << 20, 0xFFFFFFFF, 0xFFFFFFFF};
+  memset(list + at * stride, 0, stride);
+  memcpy(list + at * stride, &one, sizeof one);
 }
 /* The caller's siblings, as many as there is room for; how many there are. */
-static unsigned siblings(process *list, unsigned room) {
+static unsigned siblings(char *list, size_t stride, unsigned room) {
   DIR *proc = opendir("/proc");
   unsigned found = 0;
   for (struct dirent *entry; proc && (entry = readdir(proc));) {
@@ -125,7 +133,7 @@ static unsigned siblings(process *list, unsigned room) {
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *stat = pid ? fopen(path, "r") : NULL;
     if (stat && fscanf(stat, "%*d (%*[^)]) %*c %d", &parent) == 1 && parent == getppid()) {
-      if (found < room) list[found] = (process){(unsigned)pid, 64ull << 20, 0xFFFFFFFF, 0xFFFFFFFF};
+      if (found < room) put(list, stride, found, (unsigned)pid, 64);
       found++;
     }
     if (stat) fclose(stat);
@@ -133,19 +141,28 @@ static unsigned siblings(process *list, unsigned room) {
   if (proc) closedir(proc);
   return found;
 }
-result nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count, process *list) {
+static result fill(const char *pids, unsigned mib, unsigned *count, char *list, size_t stride) {
   char text[256];
   unsigned found = 0, room = *count;
-  if (device != (void *)1) return *count = 0, OK;
-  if (!strcmp(setting("STANDIN_PIDS", ""), "denied")) return NO_PERMISSION;
-  if (!strcmp(setting("STANDIN_PIDS", ""), "siblings")) {
-    found = siblings(list, room);
-    *count = found;
-    return found > room ? 7 : OK;
-  }
-  copy(text, sizeof text - 1, setting("STANDIN_PIDS", ""));
-  for (char *pid = strtok(text, ","); pid; pid = strtok(NULL, ","), found++)
-    if (found < room) list[found] = (process){(unsigned)atoi(pid), 64ull << 20, 0xFFFFFFFF, 0xFFFFFFFF};
+  copy(text, sizeof text - 1, pids);
+  if (!strcmp(pids, "siblings"))
+    found = siblings(list, stride, room);
+  else
+    for (char *pid = strtok(text, ","); pid; pid = strtok(NULL, ","), found++)
+      if (found < room) put(list, stride, found, (unsigned)atoi(pid), mib);
   *count = found;
   return found > room ? 7 : OK; /* 7: INSUFFICIENT_SIZE, the caller asks again with room */
 }
+static result compute(void *device, unsigned *count, void *list, size_t stride) {
+  return fill(device == (void *)1 ? setting("STANDIN_COMPUTE", "") : "", 1024, count, list, stride);
+}
+static result graphics(void *device, unsigned *count, void *list, size_t stride) {
+  if (!strcmp(setting("STANDIN_PIDS", ""), "denied") && device == (void *)1) return NO_PERMISSION;
+  return fill(device == (void *)1 ? setting("STANDIN_PIDS", "") : "", 64, count, list, stride);
+}
+#ifndef NO_THIRD_LISTS
+result nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, void *list) { return compute(device, count, list, THIRD); }
+result nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count, void *list) { return graphics(device, count, list, THIRD); }
+#endif
+result nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count, void *list) { return compute(device, count, list, sizeof(process)); }
+result nvmlDeviceGetGraphicsRunningProcesses_v2(void *device, unsigned *count, void *list) { return graphics(device, count, list, sizeof(process)); }

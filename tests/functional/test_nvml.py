@@ -19,15 +19,20 @@ from tests.functional.conftest import Command
 MatrixOf = Callable[..., Path]
 
 
+def built(folder: Path, *flags: str) -> dict[str, str]:
+    """The environment in which the loader finds a stand-in that was compiled so."""
+    if shutil.which("gcc") is None:
+        unable("needs gcc; enable with: apt-get install gcc")
+    source = Path(__file__).with_name("nvml.c")
+    command = ["gcc", "-shared", "-fPIC", *flags, "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
+    subprocess.run(command, check=True)
+    return {"LD_LIBRARY_PATH": str(folder)}
+
+
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment in which the loader finds the stand-in."""
-    if shutil.which("gcc") is None:
-        unable("needs gcc; enable with: apt-get install gcc")
-    folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).with_name("nvml.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(source)], check=True)
-    return {"LD_LIBRARY_PATH": str(folder)}
+    return built(tmp_path_factory.mktemp("nvml"))
 
 
 def test_driver_and_gpus_are_read(standin: dict[str, str]) -> None:
@@ -91,6 +96,58 @@ def test_a_lost_gpu_does_not_hide_the_others(standin: dict[str, str]) -> None:
     assert (lost.index, lost.name, lost.memory_total) == (1, "", None)
     told = (lost.compute_capability, lost.mig, lost.throttle, lost.processes, lost.temperature)
     assert all(isinstance(value, Unread) and "GpuIsLost" in value.reason for value in told)
+
+
+def test_without_a_libcuda_the_driver_and_its_gpus_are_told_all_the_same(standin: dict[str, str]) -> None:
+    """As in a container that was given the graphics half of the driver alone: nvidia-smi then shows CUDA as ERR!."""
+    found = nvml_of(standin, STANDIN_CUDA="missing")
+
+    assert (found.driver, found.cuda, len(found.gpus)) == ("570.124.06", "12.8", 1)
+
+
+def test_a_lost_gpu_does_not_hide_what_the_others_do(standin: dict[str, str]) -> None:
+    settings = {"STANDIN_GPUS": "2", "STANDIN_LOST": "1", "STANDIN_PIDS": "11"}
+    with NvmlSampler.start({**os.environ, **standin, **settings}) as sampler:
+        sample = sampler.sample()
+        work = json.loads(bytes_of(sampler.ask(b'{"do": "work", "since": 0}\n')))
+
+    assert not isinstance(sample, Unread)
+    assert sample[0].graphics == (GpuProcess(pid=11, memory=64 << 20),)
+    assert isinstance(sample[1].graphics, Unread)
+    assert "GpuIsLost" in sample[1].graphics.reason
+    assert [one["index"] for one in work["gpus"]] == [0, 1]
+
+
+def bytes_of(line: bytes | Unread) -> bytes:
+    """The answer, which there must be."""
+    assert isinstance(line, bytes)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("flag", "driver"),
+    [("-DNO_THIRD_LISTS", "470.256.02"), ("-DWIDE_LISTS", "535.54.03"), ("-DNO_THIRD_LISTS", "535.98")],
+    ids=["not there yet", "of another length", "taken away again"],
+)
+def test_lists_are_read_where_their_third_form_is_of_no_use(flag: str, driver: str, tmp_path: Path) -> None:
+    """Drivers before 510 do not have it, 535.43.02 to 535.86 have it wrong, 535.98 has it not."""
+    settings = {"STANDIN_PIDS": "11,12", "STANDIN_COMPUTE": "13", "STANDIN_DRIVER": driver}
+    with NvmlSampler.start({**os.environ, **built(tmp_path, flag), **settings}) as sampler:
+        sample = sampler.sample()
+
+    assert not isinstance(sample, Unread)
+    assert sample[0].graphics == (GpuProcess(pid=11, memory=64 << 20), GpuProcess(pid=12, memory=64 << 20))
+    assert sample[0].compute == (GpuProcess(pid=13, memory=1 << 30),)
+
+
+def test_a_list_of_unknown_form_is_unread_not_a_list_without_us(tmp_path: Path) -> None:
+    settings = {"STANDIN_PIDS": "11,12", "STANDIN_DRIVER": "999.10"}
+    with NvmlSampler.start({**os.environ, **built(tmp_path, "-DWIDE_LISTS"), **settings}) as sampler:
+        sample = sampler.sample()
+
+    assert not isinstance(sample, Unread)
+    assert isinstance(sample[0].graphics, Unread)
+    assert "process numbers that cannot be" in sample[0].graphics.reason
 
 
 def test_a_sample_tells_what_was_seen_from_what_could_not_be_read(standin: dict[str, str]) -> None:

@@ -62,7 +62,10 @@ class Card(Record, frozen=True):
 
 
 class CdiSpec(Record, frozen=True):
-    """A CDI specification: `kind` such as nvidia.com/gpu, the driver version its mounts name, whether it mounts GL."""
+    """A CDI specification: `kind` such as nvidia.com/gpu, the driver version its mounts name, whether it mounts GL.
+
+    `graphics` is None for one that is not to: for another device than a GPU, or of WSL, which has no GL of NVIDIA's.
+    """
 
     path: str
     kind: str

@@ -122,7 +122,8 @@ def hopeless(gpu: Worker) -> bool:
     names, line = nativelog.calculators(log), nativelog.gl_line(log)
     if line is not None:
         return renderer.classify(line.renderer, line.version) is Says.SOFTWARE or (bool(names) and on_cpu(names))
-    return on_cpu(names) if names else libraries.sign_of(gpu.seen.get("libraries", NOT_LOOKED))[0] is Says.CPU
+    mapped = gpu.seen.get("libraries", NOT_LOOKED)
+    return on_cpu(names) if names else libraries.sign_of(mapped, NOT_LOOKED)[0] is Says.CPU
 
 
 def on_cpu(calculators: Sequence[str]) -> bool:

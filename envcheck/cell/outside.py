@@ -15,7 +15,7 @@ LIBRARY = re.compile(
     r"(lib(EGL|GLES|GLX|GLdispatch|GL\.|OpenGL|gbm|drm|nvidia|cuda|gallium|OpenCL|LLVM|vulkan|d3d12|swiftshader|mediapipe)"
     r"|swrast_|kms_swrast|zink_|iris_|i965_|radeonsi_|nouveau_|d3d12_|_framework_bindings|virtio_gpu)[^/]*$"
 )
-DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|udmabuf|vgem)")
+DEVICE = re.compile(r"^/dev/(nvidia|nvhost-|nvgpu/|nvmap|dri/|dxg|kfd|mali|udmabuf|vgem)")
 FLAGS = re.compile(r"^flags:\s*([0-7]+)$", re.MULTILINE)
 O_PATH = 0o10000000
 MEDIAPIPE = re.compile(r"libmediapipe|_framework_bindings")

@@ -134,12 +134,9 @@ def cdi_spec(path, content):
     ]
     graphics = all(any(part in host for host in hosts) for part in ("libEGL_nvidia.so", "libnvidia-eglcore.so"))
     common = max(sorted(set(versions)), key=versions.count) if versions else ""
-    return {
-        "path": path,
-        "kind": kind,
-        "driver": common,
-        "graphics": graphics if kind.startswith("nvidia.com/") else None,
-    }
+    # Specifications for GPUs alone mount GL (nvidia-ctk makes others, such as nvidia.com/gds); under WSL there is none.
+    mounts_gl = kind == "nvidia.com/gpu" and "/dev/dxg" not in content
+    return {"path": path, "kind": kind, "driver": common, "graphics": graphics if mounts_gl else None}
 
 
 def cdi():

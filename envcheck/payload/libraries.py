@@ -29,7 +29,8 @@ LIBRARY_VERSION = re.compile(r"\.so\.(\d+\.\d+(?:\.\d+)*)$")
 KNOWN_FOLDERS = (
     "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/usr/lib/wsl/lib", "/run/opengl-driver/lib",
     "/usr/lib/x86_64-linux-gnu/nvidia/current", "/usr/lib/aarch64-linux-gnu/nvidia/current",
-    "/usr/lib/aarch64-linux-gnu/tegra", "/usr/lib/aarch64-linux-gnu/nvidia", "/usr/lib64/nvidia", "/usr/lib/nvidia",
+    "/usr/lib/aarch64-linux-gnu/tegra", "/usr/lib/aarch64-linux-gnu/tegra-egl", "/usr/lib/aarch64-linux-gnu/nvidia",
+    "/usr/lib64/nvidia", "/usr/lib64-nvidia", "/usr/lib/nvidia",
     "/usr/lib/x86_64-linux-gnu/nvidia", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64",
     "/run/nvidia/driver/usr/lib/x86_64-linux-gnu", "/home/kubernetes/bin/nvidia/lib64", "/.singularity.d/libs",
     "/usr/lib/x86_64-linux-gnu/GL/default/lib", "/var/lib/nvidia/lib64",

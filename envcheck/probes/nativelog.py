@@ -35,17 +35,21 @@ BLENDSHAPES = "blendshapes"
 GL_MODELS = 2
 """FaceLandmarker runs detection and landmarks on the delegate; blendshapes stay on the CPU in every version."""
 
-CONTEXT = re.compile(r"gl_context\.cc:\d+\] GL version: [\d.]+ \((?P<version>.*?)\), renderer: (?P<renderer>.*)$")
+CONTEXT = re.compile(r"gl_context\.cc:\d+\] GL version: [\d.]+ \((?P<version>.*?)\)(, renderer: (?P<renderer>.*))?$")
+"""MediaPipe 0.8 names no renderer: https://github.com/google-ai-edge/mediapipe/issues/3353"""
 EGL_FAILURE = re.compile(
     r"(?P<what>eglGetDisplay\(\) returned error 0x\w+|Unable to initialize EGL|no matching EGL config\w*)"
 )
 
 
 class GlLine(Record, frozen=True):
-    """The GL context that the native log speaks of: `version` such as "OpenGL ES 3.2 NVIDIA 570.144"."""
+    """The GL context that the native log speaks of: `version` such as "OpenGL ES 3.2 NVIDIA 570.144".
+
+    `renderer` is None where the line names none.
+    """
 
     version: str
-    renderer: str
+    renderer: str | None
 
 
 def calculators(log: Sequence[str]) -> tuple[str, ...]:
@@ -69,7 +73,12 @@ def ran_on_gl(names: Sequence[str]) -> bool:
 def gl_lines(log: Sequence[str]) -> tuple[GlLine, ...]:
     """The GL contexts that were made, in order."""
     found = (match for line in log if (match := CONTEXT.search(line)))
-    return tuple(GlLine(version=match["version"], renderer=match["renderer"].strip()) for match in found)
+    return tuple(GlLine(version=match["version"], renderer=stripped(match["renderer"])) for match in found)
+
+
+def stripped(text: str | None) -> str | None:
+    """The text without what surrounds it, where there is one."""
+    return None if text is None else text.strip()
 
 
 def gl_line(log: Sequence[str]) -> GlLine | None:

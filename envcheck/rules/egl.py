@@ -106,7 +106,7 @@ def other_display(case: Case) -> str:
 def emulation_refused(case: Case) -> str | None:
     """MediaPipe 1.0.1 and later refuse software renderers."""
     line = nativelog.gl_line(case.evidence.gpu.log)
-    return (line.renderer if line else EMULATION) if refused_with(EMULATION)(case) else None
+    return ((line and line.renderer) or EMULATION) if refused_with(EMULATION)(case) else None
 
 
 def too_old(case: Case) -> str | None:

@@ -33,12 +33,15 @@ from envcheck.rules.world import (
 
 ENUMERATION = "https://github.com/NVIDIA/libglvnd/blob/master/src/EGL/icd_enumeration.md"
 SAME_VERSION = "https://github.com/facebookresearch/habitat-sim/issues/288"
-PARTS = ("libnvidia-eglcore.so", "libnvidia-glsi.so", "libnvidia-tls.so")
+PARTS = ("libnvidia-eglcore.so", "libnvidia-glsi.so")
 """What libEGL_nvidia loads, each under its own version's name."""
-OPEN_PART = "libnvidia-gpucomp.so"
-"""What it loads besides where the kernel module is the open one, from 545.29.02 on: earlier drivers do not have it."""
-FIRST_WITH_OPEN_PART = (545, 29)
-"""https://github.com/getsolus/packages/pull/762 quotes the driver's own list of changes."""
+EARLY_PART, LATE_PART = "libnvidia-tls.so", "libnvidia-gpucomp.so"
+WITHOUT_EARLY_PART = (580,)
+"""From here on EGL was seen to work without it: https://github.com/openresearchtools/WildBuzzardRust, docs/handoffs/
+W4-A4P-linux-presenter.md lists what 610.43.02 loads, and docs/recordings.md of ours what 580 has mapped."""
+FIRST_WITH_LATE_PART = (545, 29)
+"""https://github.com/getsolus/packages/pull/762 quotes the driver's own list of changes. Not of the open module alone:
+https://github.com/NVIDIA/egl-wayland/issues/185 has it mapped on a GTX 750 Ti, which that module does not drive."""
 DISPATCHERS = ("libEGL.so.1", "libGLESv2.so.2")
 DISPATCH = "libGLdispatch.so.0"
 
@@ -93,19 +96,21 @@ def egl_library(case: Case) -> LibraryFile | None:
 
 def incomplete(case: Case) -> str | None:
     """libEGL_nvidia is there, and what it loads is not."""
-    library, libraries, module = egl_library(case), driver_libraries(case), module_of(case)
+    library, libraries = egl_library(case), driver_libraries(case)
     if library is None:
         return None
-    parts = (*PARTS, OPEN_PART) if module and module.open and has_open_part(library.version) else PARTS
-    wanted = [f"{part}.{library.version}" if library.version else part for part in parts]
+    wanted = [f"{part}.{library.version}" if library.version else part for part in parts_of(library.version)]
     missing = [name for name in wanted if not named(libraries, name)]
     return f"{library.target} is there, {', '.join(missing)} not" if missing else None
 
 
-def has_open_part(version: str) -> bool:
-    """Whether a driver of this version comes with OPEN_PART; one whose version is not told does not count as such."""
+def parts_of(version: str) -> tuple[str, ...]:
+    """What libEGL_nvidia of this driver loads; where its version is not told, what every driver's does."""
     known = components(version)
-    return known is not None and known >= FIRST_WITH_OPEN_PART
+    if known is None:
+        return PARTS
+    early = (EARLY_PART,) if known < WITHOUT_EARLY_PART else ()
+    return PARTS + early + ((LATE_PART,) if known >= FIRST_WITH_LATE_PART else ())
 
 
 def another_version(case: Case) -> str | None:

@@ -166,4 +166,4 @@ def what_happened(run: WorkerRun) -> str:
 def renderer_of(runs: Sequence[WorkerRun]) -> str:
     """The GL renderer that the first log with one names."""
     lines = (nativelog.gl_line(run.log) for run in runs)
-    return next((line.renderer for line in lines if line is not None), "")
+    return next((line.renderer or "" for line in lines if line is not None), "")

@@ -26,7 +26,7 @@ TELLING = re.compile(
     r"[^/]*$"
 )
 """Names of libraries that say something: GL and its drivers, CUDA's, MediaPipe's own."""
-DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|nvhost|nvmap)")
+DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|nvhost|nvgpu/|nvmap)")
 OF_NVIDIA = re.compile(r"^/dev/nvidia(\d+|ctl|-modeset)$")
 NVIDIA_MAJOR = 195
 """Assigned for good: https://www.kernel.org/doc/Documentation/admin-guide/devices.txt"""

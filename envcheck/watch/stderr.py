@@ -119,7 +119,7 @@ def read_log(lines: list[str], env: dict[str, str]) -> NativeLog:
     return NativeLog(
         calculators=nativelog.calculators(lines),
         delegated=nativelog.delegated(lines),
-        renderer=context.renderer if context else "",
+        renderer=(context and context.renderer) or "",
         version=context.version if context else "",
         silencers=silencers,
     )

@@ -22,6 +22,8 @@ NVIDIA_ANY = re.compile(r"lib(cuda\.so|nvidia-|EGL_nvidia|GLESv2_nvidia|GLX_nvid
 MESA_DRIVER = re.compile(r"(libgallium[^/]*\.so|_dri\.so|libvk_swiftshader|libswiftshader|libGLESv2_swiftshader)[^/]*$")
 SOFTWARE_DRIVER = re.compile(r"(swrast_dri|swiftshader)[^/]*$")
 NVIDIA_DEVICE = re.compile(r"^/dev/nvidia\d+$")
+TEGRA_DEVICE = re.compile(r"^/dev/(nvhost-|nvgpu/|nvmap)")
+"""Of a Jetson's driver, whose numbers are not assigned for good."""
 OTHER_DEVICE = re.compile(r"^/dev/(dri/(renderD|card)|dxg|kfd|mali)")
 
 BUSY_SHARE = 0.1
@@ -149,7 +151,8 @@ def devices(watched: Watched) -> Witness:
     """GPU device files open."""
     needs = "/dev/nvidia0 (or another number) open"
     asked = subjects(watched)
-    for pattern, says in ((NVIDIA_DEVICE, Says.HARDWARE), (OTHER_DEVICE, Says.OTHER_GPU)):
+    patterns = ((NVIDIA_DEVICE, Says.HARDWARE), (TEGRA_DEVICE, Says.NOTHING), (OTHER_DEVICE, Says.OTHER_GPU))
+    for pattern, says in patterns:
         for process in asked:
             if opened(process, pattern) and not isinstance(process.devices, Unread):
                 return Witness("devices", says, f"{named(process)}: {', '.join(process.devices)}", needs)
@@ -256,9 +259,10 @@ def context(watched: Watched) -> Witness:
     """The GL context that the native log names."""
     needs = 'a "GL version" line that names NVIDIA\'s own driver'
     log = watched.log
-    if log is None or not log.renderer:
+    if log is None or not log.version:
         return Witness("native-log", Says.NOTHING, "no GL context is named", needs)
-    return Witness("native-log", renderer.classify(log.renderer, log.version), f"{log.renderer} ({log.version})", needs)
+    saw = f"{log.renderer or 'no renderer'} ({log.version})"
+    return Witness("native-log", renderer.classify(log.renderer or None, log.version), saw, needs)
 
 
 def named(process: ProcessSeen) -> str:

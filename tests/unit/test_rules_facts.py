@@ -168,7 +168,7 @@ WORLDS = (
         )
     }),
     World("EGL208", f"no libEGL_nvidia.so.0 (driver {DRIVER})", healthy_facts(driver=COMPUTE_ONLY)),
-    World("EGL209", f"libnvidia-eglcore.so.{DRIVER}, libnvidia-glsi.so.{DRIVER}, libnvidia-tls.so.{DRIVER} not",
+    World("EGL209", f"libnvidia-eglcore.so.{DRIVER}, libnvidia-glsi.so.{DRIVER}, libnvidia-tls.so.{DRIVER}",
           healthy_facts(driver=driver_files(*compute_half(), *graphics_half()[:2]))),
     World("EGL209", "libnvidia-gpucomp", healthy_facts(driver=replace(
         driver_files(*compute_half(), *graphics_half()[:-1]), module=KernelModule(version=DRIVER, open=True)
@@ -457,11 +457,26 @@ def test_the_group_that_owns_the_device_is_the_one_to_join() -> None:
     assert "sudo usermod -aG gpu $USER" in found.remedy
 
 
-@pytest.mark.parametrize(("version", "missed"), [("535.183.01", False), ("545.29.02", True), ("570.124.06", True)])
-def test_the_compiler_library_is_missed_only_in_drivers_that_have_it(version: str, missed: bool) -> None:
-    parts = tuple(one for one in worlds.graphics_half(version) if "gpucomp" not in one.name)
+@pytest.mark.parametrize("flavour", [True, False], ids=["open", "closed"])
+@pytest.mark.parametrize(
+    ("version", "part", "missed"),
+    [
+        ("535.183.01", "gpucomp", False),
+        ("545.29.02", "gpucomp", True),
+        ("570.124.06", "gpucomp", True),
+        ("580.119.02", "gpucomp", True),
+        ("535.183.01", "tls", True),
+        ("570.124.06", "tls", True),
+        ("580.95.05", "tls", False),
+        ("610.43.02", "tls", False),
+    ],
+)
+def test_a_part_is_missed_only_in_drivers_whose_egl_loads_it(
+    version: str, part: str, missed: bool, flavour: bool
+) -> None:
+    parts = tuple(one for one in worlds.graphics_half(version) if part not in one.name)
     libraries = (*worlds.compute_half(version), *parts)
-    driver = changed(HEALTHY.driver, module=KernelModule(version=version, open=True), libraries=libraries)
+    driver = changed(HEALTHY.driver, module=KernelModule(version=version, open=flavour), libraries=libraries)
     host = changed(HOST, kernel_driver=version, nvml=changed(worlds.NVML, driver=version))
     found = answers(looked_at(healthy_facts(driver=driver), host=host, gl=NO_CONTEXT))
 

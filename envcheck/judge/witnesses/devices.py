@@ -17,6 +17,8 @@ NEEDS = "/dev/nvidia0 (or another number) open, a character device of NVIDIA's d
 
 NVIDIA_DEVICE = re.compile(r"^/dev/nvidia\d+$")
 NVIDIA_FILE = re.compile(r"^/dev/nvidia(\d+|ctl|-modeset)$")
+TEGRA_DEVICE = re.compile(r"^/dev/(nvhost-|nvgpu/|nvmap)")
+"""Of the driver for a Tegra's GPU, on Jetsons; its numbers are not assigned for good, and so prove nothing."""
 OTHER_DEVICE = re.compile(r"^/dev/(dri/|dxg|kfd)")
 NVIDIA_MAJOR = "195:"
 """Assigned for good: https://www.kernel.org/doc/Documentation/admin-guide/devices.txt"""
@@ -37,6 +39,8 @@ def sign(worker: WorkerRun) -> tuple[Says, str]:
         says = Says.CANNOT_KNOW if worker.device_numbers is None else Says.HARDWARE
         why = "; their numbers were not read" if worker.device_numbers is None else ""
         return says, ", ".join(worker.devices) + why
+    if any(TEGRA_DEVICE.match(path) for path in worker.devices):
+        return Says.NOTHING, f"{', '.join(worker.devices)}; the Tegra's own driver has no number to know it by"
     if any(OTHER_DEVICE.match(path) for path in worker.devices):
         return Says.OTHER_GPU, ", ".join(worker.devices)
     return Says.CPU, "no GPU device file is open"

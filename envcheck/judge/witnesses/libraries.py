@@ -1,8 +1,11 @@
 """Vendor libraries that the worker had mapped while it worked, and their driver version.
 
 libEGL loads the libraries of all vendors, so NVIDIA's front library alone proves nothing; the library that holds its GL
-is loaded when a context is made. Fooled by: a file that bears NVIDIA's name. Against that: the version in its name must
-be the kernel module's, and descriptors and NVML are other origins.
+is loaded when a context is made. Mesa's vendor library brings libgallium and LLVM with it, used or not, and since 24.2
+its drivers are no files of their own: those names do not tell which of them works, if any does.
+
+Fooled by: a file that bears NVIDIA's name. Against that: the version in its name must be the kernel module's, and
+descriptors and NVML are other origins.
 """
 
 from __future__ import annotations
@@ -17,14 +20,18 @@ NAME = "libraries"
 NEEDS = "libEGL_nvidia and libnvidia-eglcore mapped, both of the kernel module's version, and no Mesa driver in use"
 
 NVIDIA_FRONT = re.compile(r"libEGL_nvidia\.so[^/]*$")
-NVIDIA_GL = re.compile(r"libnvidia-(egl|gl)core\.so[^/]*$")
+NVIDIA_PART = re.compile(r"lib(EGL_nvidia|nvidia-(egl|gl)core)\.so[^/]*$")
+NVIDIA_GL = re.compile(r"libnvidia-eglcore\.so[^/]*$")
+"""EGL's, MediaPipe's only road; libnvidia-glcore is for windows (GLX) and for Vulkan, on which Mesa's zink draws."""
 GRAPHICS = re.compile(
     r"lib(EGL_nvidia|GLESv\d\w*_nvidia|nvidia-(eglcore|glcore|glsi|tls|gpucomp))\.so\.(?P<version>\d+\.\d+(\.\d+)*)$"
 )
 """The graphics half. CUDA's libraries may be newer than the kernel module, where forward compatibility is installed."""
 MESA_GL = re.compile(r"(libEGL_mesa|libgallium|_dri\.so|swrast)[^/]*$")
 MESA_DRIVER = re.compile(r"(_dri\.so|swrast)[^/]*$")
-SOFTWARE_GL = re.compile(r"(swrast|libLLVM|swiftshader)[^/]*$")
+SOFTWARE_GL = re.compile(r"(swrast|swiftshader)[^/]*$")
+RENDER_DEVICE = re.compile(r"^/dev/(dri/|dxg|kfd)")
+"""What a driver of Mesa's for a GPU has open; the rasteriser needs none."""
 
 
 def testify(evidence: Evidence) -> Witness:
@@ -43,14 +50,15 @@ def testify(evidence: Evidence) -> Witness:
 
 def sign(worker: WorkerRun) -> tuple[Says, str]:
     """What the libraries of one worker speak for, and the telling ones among them."""
-    return sign_of(worker.libraries)
+    return sign_of(worker.libraries, worker.devices)
 
 
-def sign_of(mapped: Sequence[str] | Unread) -> tuple[Says, str]:
-    """What the libraries that a process has mapped speak for, and the telling ones among them."""
+def sign_of(mapped: Sequence[str] | Unread, devices: Sequence[str] | Unread) -> tuple[Says, str]:
+    """What the libraries that a process has mapped speak for, and the telling ones among them. Of Mesa's drivers the
+    device files that it has open tell more than names do."""
     if isinstance(mapped, Unread):
         return Says.CANNOT_KNOW, mapped.reason
-    nvidia = [path for path in mapped if NVIDIA_FRONT.search(path) or NVIDIA_GL.search(path)]
+    nvidia = [path for path in mapped if NVIDIA_PART.search(path)]
     mesa = [path for path in mapped if MESA_GL.search(path)]
     if any(NVIDIA_GL.search(path) for path in nvidia) and any(NVIDIA_FRONT.search(path) for path in nvidia):
         drivers = [path for path in mesa if MESA_DRIVER.search(path)]
@@ -58,11 +66,19 @@ def sign_of(mapped: Sequence[str] | Unread) -> tuple[Says, str]:
             return Says.NOTHING, f"{names_of(nvidia)}, and a driver of Mesa's in use: {names_of(drivers)}"
         return Says.HARDWARE, names_of(nvidia)
     if mesa:
-        software = any(SOFTWARE_GL.search(path) for path in mapped)
-        return (Says.SOFTWARE if software else Says.OTHER_GPU), names_of(mesa)
+        return (Says.SOFTWARE if is_software(mapped, devices) else Says.OTHER_GPU), names_of(mesa)
     if nvidia:
         return Says.NOTHING, f"{names_of(nvidia)} without the other half of NVIDIA's GL"
     return Says.CPU, "no vendor's GL driver is mapped"
+
+
+def is_software(mapped: Sequence[str], devices: Sequence[str] | Unread) -> bool:
+    """True where Mesa's driver in use is the rasteriser: by its own name, or because no GPU's device file is open."""
+    if any(SOFTWARE_GL.search(path) for path in mapped):
+        return True
+    named = any(MESA_DRIVER.search(path) for path in mapped)
+    opened = not isinstance(devices, Unread) and any(RENDER_DEVICE.match(path) for path in devices)
+    return not (named or opened)
 
 
 def driver_versions(paths: tuple[str, ...]) -> tuple[str, ...]:

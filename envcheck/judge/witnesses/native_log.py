@@ -21,7 +21,7 @@ def testify(evidence: Evidence) -> Witness:
         lost = evidence.gpu.log_dropped > 0
         says = Says.CANNOT_KNOW if lost else Says.NOTHING
         return Witness(NAME, says, "no GL context is named" + (" (log was cut)" if lost else ""), NEEDS, WORDS)
-    saw = "; ".join(dict.fromkeys(f"{line.renderer} ({line.version})" for line in lines))
+    saw = "; ".join(dict.fromkeys(f"{line.renderer or 'no renderer'} ({line.version})" for line in lines))
     said = {renderer.classify(line.renderer, line.version) for line in lines}
     if Says.HARDWARE in said and len(said) > 1:
         return Witness(NAME, Says.CONTRADICTS, f"contexts of several drivers: {saw}", NEEDS, WORDS)

@@ -186,8 +186,8 @@ RULES = (
         see=platform_named,
         scope=lambda case: steering_missed(case) and platform_named(case) is not None,
         after=NO_DRIVER_FOUND,
-        because="It fixes what the default display is. surfaceless, gbm, x11 and wayland want what a machine without a screen "
-        "does not have, or lead to Mesa; unset, NVIDIA's driver takes the GPU itself.",
+        because="It fixes what the default display is. x11 and wayland want what a machine without a screen does not have; "
+        "surfaceless and gbm lead to Mesa unless NVIDIA's driver is new enough to know them; unset, it takes the GPU itself.",
         remedy="unset EGL_PLATFORM",
         url="https://github.com/google-ai-edge/mediapipe/issues/6323",
     ),

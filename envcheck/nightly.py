@@ -80,9 +80,7 @@ def nightly(asked: NightlyRequest, progress: Progress, engine: Engine | None = N
     check_target(target)
     with alone(environments.cache_folder(request.env)), open_archive(asked.archive) as archive:
         job = job_of(request, matrix, cells, progress)
-        reachable = [cell for cell in cells if job.foresee(cell.axes).state != "unreachable"]
-        if not reachable:
-            raise NothingSelectedError("no cell can be reached from this host", remedy="See: envcheck plan")
+        reachable = reachable_of(job, cells)
         name, resumed = begin(archive, key_of(job, reachable), asked.resume_s)
         until = None if asked.budget_s is None else begun + asked.budget_s
         run = Run(archive, name, job, until, engine or run_here)
@@ -97,6 +95,23 @@ def nightly(asked: NightlyRequest, progress: Progress, engine: Engine | None = N
     reached = {cell.id for cell in reachable}
     beyond = tuple(cell.id for cell in cells if cell.id not in reached)
     return msgspec.structs.replace(night, unreachable=beyond), outcome
+
+
+def reachable_of(job: local.Job, cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that this host can reach. Raises NothingSelectedError where there is none, or none of them can work.
+
+    A machine that has lost its driver reaches what is impossible everywhere, and that alone makes no night.
+    """
+    states = {cell.id: job.foresee(cell.axes).state for cell in cells}
+    reachable = [cell for cell in cells if states[cell.id] != "unreachable"]
+    if not reachable:
+        raise NothingSelectedError("no cell can be reached from this host", remedy="See: envcheck plan")
+    if len(reachable) < len(cells) and all(states[cell.id] == "impossible" for cell in reachable):
+        raise NothingSelectedError(
+            f"no cell can be run on this host: {len(reachable)} are impossible, the others out of reach",
+            remedy="See: envcheck plan",
+        )
+    return reachable
 
 
 def now() -> datetime:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import pytest
 
+from envcheck import gate
 from envcheck.conclude import conclude_cell
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.model import Bench, Cell, CellResult, Evidence, Finding, Judgement, Speedup, Timing, Verdict
@@ -115,8 +116,8 @@ RAN = ("passed", "failed", "error", "xfailed", "xpassed")
 
 def nothing_ran(config: pytest.Config) -> str:
     """Why nothing was asserted of any recorded cell, or an empty text."""
-    if all(cell.result.verdict is Verdict.UNREACHABLE for cell in config.stash[CELLS]):
-        return "no recorded cell is one that a host here can reach"
+    if why := gate.nothing_ran([cell.result for cell in config.stash[CELLS]]):
+        return why
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter is not None and reporter.stats.get("skipped") and not any(map(reporter.stats.get, RAN))
     return "every test was skipped" if skipped else ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from envcheck.model import Verdict
+from envcheck.gate import nothing_ran
 from envcheck.suite.claims import Claim
 from envcheck.suite.recorded import Recorded
 
 
 def test_something_ran(recorded_cells: tuple[Recorded, ...]) -> None:
-    reachable = [cell for cell in recorded_cells if cell.result.verdict is not Verdict.UNREACHABLE]
-    assert reachable, "nothing ran: no cell, or none that a host here can reach"
+    why = nothing_ran([cell.result for cell in recorded_cells])
+    assert not why, f"nothing ran: {why}"
 
 
 def test_environment_was_built(recorded_cell: Recorded) -> None:

@@ -170,6 +170,31 @@ def test_half_a_policy_is_wrong_use_before_anything_runs(
     assert not (tmp_path / ".envcheck").exists()
 
 
+EXPECTED_IMPOSSIBLE = (
+    'expect:\n  - {when: {mediapipe: "1.0.0"}, verdict: impossible, because: built without GPU code}\n'
+)
+
+
+def test_a_night_on_a_machine_that_has_lost_its_driver_is_none(nightly: Callable[..., Ran], tmp_path: Path) -> None:
+    axes = 'axes: {python: ["3.11"], mediapipe: ["1.0.0", "1.2.2"], driver: ["999"]}'
+    (tmp_path / "matrix.yaml").write_text(f"version: 1\n{axes}\n{EXPECTED_IMPOSSIBLE}", encoding="utf-8")
+
+    ran = nightly()
+
+    assert ran.code == 3
+    assert "no cell can be run on this host: 1 are impossible, the others out of reach" in ran.stderr
+    assert not entries(tmp_path)
+
+
+def test_a_night_of_cells_that_are_impossible_everywhere_ends_well(nightly: Callable[..., Ran], tmp_path: Path) -> None:
+    axes = 'axes: {python: ["3.11"], mediapipe: ["1.0.0"], driver: ["999"]}'
+    (tmp_path / "matrix.yaml").write_text(f"version: 1\n{axes}\n{EXPECTED_IMPOSSIBLE}", encoding="utf-8")
+
+    ran = nightly(verdicts={"venv-py3.11-mp1.0.0-r999": "impossible"})
+
+    assert ran.code == 0
+
+
 def test_a_second_night_at_once_is_told_who_holds_the_machine(tmp_path: Path) -> None:
     matrix(tmp_path, 3)
     slow = variables(tmp_path, STAND_IN_MS="60000")

@@ -119,6 +119,7 @@ def suites(outs: Mapping[str, Path]) -> dict[str, Outcome]:
 
 VERDICTS = tuple(verdict.value for verdict in Verdict)
 EXPECTED = ("slower", "emulated", "silent-cpu", "refused", "crashed", "broken", "impossible")
+FORETOLD = "impossible as expected, and unreachable"
 BAD_RESULTS = {"missing": None, "nothing": {}, "no cells": {"results.json": ""}, "garbage": {"results.json": "garbage"}}
 
 
@@ -133,6 +134,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     outs |= {f"{verdict} as expected": published(folder(), verdict, expect=Verdict(verdict)) for verdict in EXPECTED}
     for verdicts in (("emulated", "refused"), ("accelerated", "unreachable")):
         outs[" and ".join(verdicts)] = published(folder(), *verdicts)
+    outs[FORETOLD] = published(folder(), "impossible", "unreachable", expect=Verdict.IMPOSSIBLE)
     empty = store.encode(replace(conclude(evidence_of("refused")), cells=(), summary={}))
     for name, files in BAD_RESULTS.items():
         outs[name] = folder() / "out"
@@ -208,6 +210,12 @@ def test_where_every_cell_is_unreachable_the_suite_fails(ran: dict[str, Outcome]
     assert unreachable.code == 1
     assert unreachable.outcomes["test_something_ran"] == "failed"
     assert unreachable.outcomes["test_verdict_is_expected[venv-py3.11-mp1.2.2-r580]"] == "skipped"
+
+
+def test_where_all_is_unreachable_but_what_was_foretold_the_suite_fails(ran: dict[str, Outcome]) -> None:
+    assert ran[FORETOLD].code == 1
+    assert ran[FORETOLD].outcomes["test_something_ran"] == "failed"
+    assert ran["impossible as expected"].code == 0
 
 
 def test_an_unreachable_cell_beside_a_good_one_is_skipped(ran: dict[str, Outcome]) -> None:
@@ -344,7 +352,7 @@ def test_a_users_pytest_that_skips_every_cell_does_not_end_well(tmp_path: Path, 
 
     assert set(ran.outcomes.values()) == {"skipped"}
     assert ran.code == 5
-    assert "nothing ran: no recorded cell is one that a host here can reach" in ran.text
+    assert "nothing ran: no cell, or none that a host here can reach" in ran.text
 
 
 def test_a_users_pytest_whose_markers_skip_every_test_does_not_end_well(tmp_path: Path) -> None:

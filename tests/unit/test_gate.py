@@ -65,6 +65,21 @@ def test_an_unreachable_cell_is_neither_met_nor_unmet() -> None:
     assert exit_code(results(row(Verdict.REFUSED), row(Verdict.UNREACHABLE))) == 1
 
 
+FORETOLD = row(Verdict.IMPOSSIBLE, Verdict.IMPOSSIBLE, "foretold", looked=False)
+"""Expected to be impossible, known from the tables to be, and never run."""
+
+
+def test_what_was_foretold_is_not_all_that_ran_where_the_rest_could_not_be_reached() -> None:
+    assert exit_code(results(FORETOLD, row(Verdict.UNREACHABLE))) == 3
+    assert exit_code(results(FORETOLD, row(Verdict.UNREACHABLE), row(Verdict.ACCELERATED))) == 0
+    assert exit_code(results(FORETOLD, row(Verdict.UNREACHABLE), row(Verdict.REFUSED, Verdict.REFUSED))) == 0
+    assert exit_code(results(replace(FORETOLD, expected=Verdict.ACCELERATED), row(Verdict.UNREACHABLE))) == 1
+
+
+def test_where_nothing_but_the_impossible_was_asked_for_it_may_be_foretold() -> None:
+    assert exit_code(results(FORETOLD)) == 0
+
+
 def test_unknown_because_nothing_was_run_does_not_even_meet_unknown() -> None:
     nothing_run = row(Verdict.UNKNOWN, expected=Verdict.UNKNOWN, looked=False)
 
@@ -121,6 +136,11 @@ def test_0_means_that_something_ran_and_all_of_it_came_out_as_expected(
 
     if exit_code(results(*rows), unavailable) == 0:
         assert reachable
+        assert (
+            len(reachable) == len(rows)
+            or any(cell.witnesses for cell in reachable)
+            or any(cell.verdict is not Verdict.IMPOSSIBLE for cell in reachable)
+        )
         assert all(cell.verdict is cell.expected for cell in reachable)
 
 

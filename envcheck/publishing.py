@@ -21,6 +21,8 @@ from envcheck.report.progress import Progress
 from envcheck.suite.arguments import suite_argv, suite_env
 
 SUITE_DEADLINE_S = 600.0
+TEST_FILES = ("test_*.py", "*_test.py")
+"""As in the suite's pytest.ini."""
 SIGN_KEY = "--sign-key"
 
 
@@ -57,8 +59,17 @@ def check_target(target: Target) -> None:
     if target.history is not None:
         open_archive(target.history).close()
     for suite in target.suites:
-        if not suite.exists():
-            raise UsageError(f"--suite {suite}: no such folder", remedy="Name a folder or a file of pytest tests.")
+        if why := no_tests_in(suite):
+            raise UsageError(f"--suite {suite}: {why}", remedy="Name a folder or a file of pytest tests.")
+
+
+def no_tests_in(suite: Path) -> str:
+    """Why nothing that is named so can hold tests, or an empty text."""
+    if not suite.exists():
+        return "no such folder"
+    if suite.is_dir() and not any(any(suite.rglob(name)) for name in TEST_FILES):
+        return f"no file in it is called {' or '.join(TEST_FILES)}"
+    return ""
 
 
 def publish(target: Target, evidence: Sequence[Evidence], progress: Progress) -> Outcome:
@@ -112,7 +123,8 @@ def run_suite(target: Target) -> tuple[bool, str]:
     argv = [sys.executable, "-m", "pytest", *suite_argv(target.out, junit, target.suites)]
     done = process.run(argv, env=suite_env(target.env, target.suites), deadline_s=SUITE_DEADLINE_S)
     text = done.stdout.decode("utf-8", "replace")
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1) or not junit.exists():
+        store.discard((junit,))
         detail = text or done.stderr.decode("utf-8", "replace")
         raise EnvcheckError(
             f"the acceptance suite did not run ({done.describe()}): {detail[-2000:]}",

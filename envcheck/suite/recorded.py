@@ -92,6 +92,8 @@ class Measured:
         pytest.fail(f"{what}: {row.id} came out as {row.verdict.value}\n{self._recorded.explanation}", pytrace=False)
 
 
+CLAIMS = Path(__file__).resolve().with_name("test_claims.py")
+"""The suite's own tests, which `validate` asks for by name."""
 CELLS = pytest.StashKey[tuple[Recorded, ...]]()
 
 
@@ -121,6 +123,17 @@ def nothing_ran(config: pytest.Config) -> str:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter is not None and reporter.stats.get("skipped") and not any(map(reporter.stats.get, RAN))
     return "every test was skipped" if skipped else ""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A folder that was named beside the suite and brings no test is wrong use: nothing of it would be asserted."""
+    places = [Path(one).resolve() for one in session.config.args]
+    if CLAIMS not in places:
+        return
+    found = {item.path.resolve() for item in session.items}
+    for place in places:
+        if not any(path.is_relative_to(place) for path in found):
+            raise pytest.UsageError(f"no test was collected from {place}")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -98,6 +98,7 @@ def test_an_unreadable_matrix_is_a_usage_error(envcheck: Command, tmp_path: Path
         (("validate", "--min-speedup", "nan"), 2, ["--min-speedup"]),
         (("validate", "--deadline", "nan"), 2, ["--deadline"]),
         (("validate", "--suite", "no/such/tests"), 2, ["no/such/tests"]),
+        (("validate", "--suite", "."), 2, ["--suite .", "test_*.py"]),
         (("validate", "--backend", "podman"), 2, ["podman"]),
         (("validate", "--model", "no/such.task"), 2, ["no/such.task"]),
         (("validate", "--input", "no/such.png"), 2, ["no/such.png"]),

@@ -17,8 +17,10 @@ from msgspec.structs import replace
 
 from envcheck import store
 from envcheck.conclude import conclude
+from envcheck.errors import EnvcheckError
 from envcheck.gate import exit_code
 from envcheck.model import Evidence, Expectation, Verdict
+from envcheck.publishing import Target, run_suite
 from envcheck.suite.arguments import suite_argv, suite_env
 from tests.golden import as_if_seen
 
@@ -304,6 +306,45 @@ def test_the_users_own_tests_decide_too(tmp_path: Path, mine: Path) -> None:
 
     assert ran.code == 1
     assert ran.outcomes["test_strict[venv-py3.11-mp0.10.35-r570]"] == "failed"
+
+
+def test_a_file_that_pytest_alone_would_take_for_tests_is_one_here_too(tmp_path: Path, mine: Path) -> None:
+    (mine / "latency_test.py").write_text("def test_strict(bench):\n    assert bench.gpu.median_ms < 0.5\n")
+    ran = suite(published(tmp_path, "accelerated"), mine)
+
+    assert ran.code == 1
+    assert ran.outcomes["test_strict[venv-py3.11-mp0.10.35-r570]"] == "failed"
+
+
+DROPPED = (
+    "def pytest_collection_modifyitems(items):\n    items[:] = [one for one in items if 'mine' not in str(one.path)]\n"
+)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{}, {"latency.py": OWN}, {"test_mine.py": "LIMIT = 8\n"}, {"test_mine.py": OWN, "conftest.py": DROPPED}],
+    ids=["empty", "a name that is none of a test", "no test in it", "all taken away"],
+)
+def test_a_folder_of_which_no_test_comes_does_not_end_well(tmp_path: Path, files: Mapping[str, str]) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name, text in files.items():
+        (mine / name).write_text(text)
+    ran = suite(published(tmp_path, "accelerated"), mine)
+
+    assert ran.code == 4
+    assert f"no test was collected from {mine}" in ran.text
+
+
+@pytest.mark.parametrize("file", ["conftest.py", "test_mine.py"])
+def test_a_suite_that_ends_the_process_with_0_did_not_run(tmp_path: Path, mine: Path, file: str) -> None:
+    (mine / file).write_text(f"import os\n\n{OWN}\n\nos._exit(0)\n")
+    out = published(tmp_path, "accelerated")
+
+    with pytest.raises(EnvcheckError, match="the acceptance suite did not run"):
+        run_suite(Target(out, [mine], os.environ))
+    assert not list(out.glob(".junit*"))
 
 
 def test_what_a_failing_test_of_the_users_printed_is_shown_and_silent_reports_are_forgotten(

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 
 from envcheck import namesake, stats
 from envcheck.judge import motion, parity
+from envcheck.judge.baseline import fastest_of
 from envcheck.judge.measured import bench_of
 from envcheck.judge.witnesses import testify
 from envcheck.judge.witnesses.timing import confirmed
@@ -275,7 +276,7 @@ def from_speed(evidence: Evidence, bench: Bench | None) -> Answer:
     if low <= threshold:
         return (Verdict.SLOWER if high < threshold else Verdict.INCONCLUSIVE), text
     for run in evidence.every_run:
-        by_ours = confirmed(run.cpu.blocks, run.gpu.blocks)
+        by_ours = confirmed(fastest_of(run), run.gpu.blocks)
         if by_ours is None:
             return Verdict.UNKNOWN, f"{text}, and envcheck's own clock was not kept"
         if by_ours <= threshold:

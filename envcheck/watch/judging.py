@@ -4,7 +4,8 @@
 2. the native log names calculators, and none of them is a GL one               -> on-cpu
 3. one witness excludes what another says                                       -> contradictory
 4. one and the same process has NVIDIA's GL core for EGL mapped and /dev/nvidiaN open, and
-   a. NVML lists it and sees it keep on working, it does not work with CUDA as well, and the log names no other, or
+   a. NVML lists it and sees it keep on working, it does not work with CUDA as well, the log names no other, and where
+      MediaPipe's library is mapped, a GL thread of MediaPipe's is there, or
    b. the native log names GL calculators and a context of NVIDIA's own driver  -> on-gpu
 5. the software rasteriser's threads work, or the log says that GL is software  -> on-software-gl
 6. a GL driver of another GPU is mapped and its device file open                -> on-other-gpu
@@ -143,7 +144,11 @@ def proven(watched: Watched) -> Answer | None:
         driver = f"{seen.named(process)} has NVIDIA's GL driver {seen.driver_version(process)} and its device open"
         if log_proves(watched):
             return Answer(Place.ON_GPU, f"{driver}; MediaPipe names its calculators: {seen.calculators(watched).saw}")
-        if not with_cuda(watched, process) and seen.listed(watched, [process.pid]) and seen.works(watched, process.pid):
+        if (
+            not work_beside(watched, process)
+            and seen.listed(watched, [process.pid])
+            and seen.works(watched, process.pid)
+        ):
             return Answer(Place.ON_GPU, f"{driver}; NVML lists it and sees it at work: {seen.gpu_work(watched).saw}")
     return None
 
@@ -151,6 +156,15 @@ def proven(watched: Watched) -> Answer | None:
 def on_nvidia(process: ProcessSeen) -> bool:
     """True where this process has NVIDIA's GL core for EGL mapped and an NVIDIA GPU open."""
     return seen.has(process, seen.NVIDIA_EGL_CORE) and seen.opened(process, seen.NVIDIA_DEVICE)
+
+
+def work_beside(watched: Watched, process: ProcessSeen) -> str:
+    """What else in the process may be at work on the GPU, to follow what it has mapped; empty where nothing is."""
+    if with_cuda(watched, process):
+        return " and uses CUDA as well; NVML does not tell the work of the two apart"
+    if seen.draws_for_others(process):
+        return ", and no GL thread of MediaPipe's was seen in it: something else in the program draws"
+    return ""
 
 
 def with_cuda(watched: Watched, process: ProcessSeen) -> bool:
@@ -233,8 +247,8 @@ def why_unproven(watched: Watched, process: ProcessSeen) -> str:
         return f"{head} through GLX, for a window; MediaPipe's road, EGL, was not taken"
     if seen.mixed(watched):
         return f"{head}, and the native log names GL and CPU calculators: {seen.calculators(watched).saw}"
-    if with_cuda(watched, process):
-        return f"{head} and uses CUDA as well; NVML does not tell the work of the two apart"
+    if beside := work_beside(watched, process):
+        return head + beside
     nvml = seen.nvml_process(watched)
     if nvml.says is not Says.HARDWARE:
         return f"{head} and its device open, which the CPU delegate of some versions does too; NVML: {nvml.saw}"

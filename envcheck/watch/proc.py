@@ -30,7 +30,11 @@ DEVICE = re.compile(r"^/dev/(nvidia|dri/|dxg|kfd|mali|nvhost|nvgpu/|nvmap)")
 OF_NVIDIA = re.compile(r"^/dev/nvidia(\d+|ctl|-modeset)$")
 NVIDIA_MAJOR = 195
 """Assigned for good: https://www.kernel.org/doc/Documentation/admin-guide/devices.txt"""
-GL_THREAD = re.compile(r"^(llvmpipe-\d|softpipe|Marl|mediapipe_gl)")
+OF_MEDIAPIPE = ("mediapipe", "drishti")
+"""How MediaPipe's own threads begin: to 0.10.35, and from 1.0.1 on."""
+GL_THREAD = re.compile(r"^(llvmpipe-\d|softpipe|Marl|(mediapipe|drishti)_gl)")
+MEDIAPIPE_GL = re.compile(r"^(mediapipe|drishti)_gl")
+"""The thread that MediaPipe does all its GL work in; without it there is none."""
 RASTER_THREAD = re.compile(r"^llvmpipe-\d")
 COMPUTE_POOL = "llvmpipe compute"
 """The name given here to llvmpipe's compute threads. They have none of their own: Mesa starts as many of them as it has
@@ -92,7 +96,7 @@ def telling_threads(names: dict[int, str]) -> dict[int, str]:
     raster = [tid for tid in order if RASTER_THREAD.match(names[tid])]
     after = [tid for tid in order if raster and tid > raster[-1]][: len(raster)]
     return telling | {
-        tid: COMPUTE_POOL for tid in after if not names[tid].startswith("mediapipe") and ":" not in names[tid]
+        tid: COMPUTE_POOL for tid in after if not names[tid].startswith(OF_MEDIAPIPE) and ":" not in names[tid]
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from envcheck.model import Says, Unread, Witness
 from envcheck.probes import nativelog, renderer
-from envcheck.watch.proc import COMPUTE_POOL, RASTER_THREAD
+from envcheck.watch.proc import COMPUTE_POOL, MEDIAPIPE_GL, RASTER_THREAD
 from envcheck.watched import GpuSeen, GpuWorker, ProcessSeen, Watched
 
 MEDIAPIPE = re.compile(r"(libmediapipe|_framework_bindings)[^/]*$")
@@ -56,6 +56,11 @@ def has(process: ProcessSeen, pattern: re.Pattern[str]) -> bool:
 def opened(process: ProcessSeen, pattern: re.Pattern[str]) -> bool:
     """True where such a device file was open."""
     return not isinstance(process.devices, Unread) and any(pattern.match(path) for path in process.devices)
+
+
+def draws_for_others(process: ProcessSeen) -> bool:
+    """True where a process with MediaPipe's library has no GL thread of MediaPipe's: the GL is another part's."""
+    return has(process, MEDIAPIPE) and not any(MEDIAPIPE_GL.match(thread.name) for thread in process.threads)
 
 
 def driver_of(process: ProcessSeen) -> Says:

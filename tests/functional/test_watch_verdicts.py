@@ -328,3 +328,31 @@ def test_facelandmarker_is_seen_where_it_works(
         names += ["Cpu"] * 2 if "CPU" in delegates else []
         assert ran.report["watched"]["log"]["delegated"] == names
         assert b"Using" in ran.stderr
+
+
+DRAWING_TOO = """\
+import ctypes, os, runpy, sys
+front, core, device, *sys.argv = sys.argv[1:]
+held = [ctypes.CDLL(front), ctypes.CDLL(core), os.open(device, os.O_RDWR)]
+open("/proc/self/comm", "w").write("gpuapp")
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""In front of a user's script: what a renderer of its own, such as a face filter's, shows of itself."""
+
+
+@pytest.mark.root
+@pytest.mark.network
+def test_a_program_that_draws_on_the_gpu_does_not_prove_that_its_facemesh_works_there(
+    app: App, fakes: Fakes, tmp_path: Path
+) -> None:
+    if nested_pids() is not False:
+        pytest.skip("this is a PID namespace; the case needs the host's")
+    python, *script = app("1.2.2", "CPU")
+    drawing = (python, "-c", DRAWING_TOO, fakes.front, fakes.core, DEVICE, *script)
+    ran = watch(
+        *drawing, env={"LD_LIBRARY_PATH": fakes.nvml, **SEEING}, wrapper=IN_PRIVATE_DEV, folder=tmp_path,
+        envcheck=TAKES_NULL, options=("--require-gpu",),
+    )  # fmt: skip
+
+    assert (ran.verdict, ran.code) == ("unknown", 1)
+    assert "no GL thread of MediaPipe's" in ran.report["because"]

@@ -33,8 +33,10 @@ def process(
     raster_s: float | None = None,
     cpu_s: float = 10.0,
     looks: int = 5,
+    gl_thread: str = "",
 ) -> ProcessSeen:
     threads = () if raster_s is None else (ThreadSeen("llvmpipe-0", 0.0), ThreadSeen("llvmpipe compute", raster_s))
+    threads += (ThreadSeen(gl_thread, 0.1),) if gl_thread else ()
     return ProcessSeen(pid, 1, "python", libraries, devices, threads, cpu_s, looks)
 
 
@@ -83,7 +85,8 @@ def place(watched: Watched) -> Place:
     return judge(watched).answer.place
 
 
-ON_NVIDIA = process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidia0", "/dev/nvidiactl"))
+GL_THREAD = "mediapipe_gl_ru"
+ON_NVIDIA = process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidia0", "/dev/nvidiactl"), gl_thread=GL_THREAD)
 PROVEN = seen(ON_NVIDIA, gpus=(gpu(),))
 NVIDIA_GL = "OpenGL ES 3.2 NVIDIA 570.124.06"
 GL_LOG = NativeLog(("Gl", "Gl", "Cpu"), ("Gl", "Gl"), renderer="NVIDIA H200", version=NVIDIA_GL)
@@ -106,22 +109,25 @@ def test_all_witnesses_together_are_a_proof() -> None:
 @pytest.mark.parametrize(
     "watched",
     [
-        seen(process(MEDIAPIPE, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
-        seen(process(MEDIAPIPE, FRONT, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
+        seen(process(MEDIAPIPE, devices=("/dev/nvidia0",), gl_thread=GL_THREAD), gpus=(gpu(),)),
+        seen(process(MEDIAPIPE, FRONT, devices=("/dev/nvidia0",), gl_thread=GL_THREAD), gpus=(gpu(),)),
         seen(process(MEDIAPIPE, FRONT, CORE), gpus=(gpu(),)),
-        seen(process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidiactl",)), gpus=(gpu(),)),
+        seen(process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidiactl",), gl_thread=GL_THREAD), gpus=(gpu(),)),
         seen(ON_NVIDIA),
         seen(ON_NVIDIA, gpus=()),
         seen(ON_NVIDIA, gpus=(gpu(graphics=()),)),
         seen(ON_NVIDIA, gpus=(gpu(at_work=0),)),
         seen(ON_NVIDIA, gpus=(gpu(at_work=2, asked=2),)),
         seen(ON_NVIDIA, gpus=(gpu(at_work=4, asked=60),)),
-        seen(process(MEDIAPIPE, FRONT, GLX_CORE, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
+        seen(process(MEDIAPIPE, FRONT, GLX_CORE, devices=("/dev/nvidia0",), gl_thread=GL_THREAD), gpus=(gpu(),)),
         seen(ON_NVIDIA, gpus=(gpu(),), log=BOTH_LOG),
         seen(ON_NVIDIA, nested=True, gpus=(), log=BOTH_LOG),
         seen(ON_NVIDIA, gpus=(gpu(),), nested=True),
         seen(ON_NVIDIA, gpus=(gpu(),), nested=Unread(reason="no /proc")),
-        seen(process(MEDIAPIPE, CORE, CUDA, devices=("/dev/nvidia0",)), gpus=(gpu(compute=(PID,)),)),
+        seen(
+            process(MEDIAPIPE, CORE, CUDA, devices=("/dev/nvidia0",), gl_thread=GL_THREAD), gpus=(gpu(compute=(PID,)),)
+        ),
+        seen(process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
         seen(process(MEDIAPIPE), process(FRONT, CORE, pid=8, devices=("/dev/nvidia0",)), gpus=(gpu(graphics=(8,)),)),
         seen(process(MEDIAPIPE, FRONT, CORE), process(pid=8, devices=("/dev/nvidia0",)), gpus=(gpu(),)),
     ],
@@ -142,6 +148,7 @@ def test_all_witnesses_together_are_a_proof() -> None:
         "PID namespace",
         "PID namespace not known",
         "CUDA in the same process",
+        "no GL thread of MediaPipe's: something else draws",
         "another process than MediaPipe's",
         "library and device in different processes",
     ],
@@ -149,6 +156,25 @@ def test_all_witnesses_together_are_a_proof() -> None:
 def test_without_any_one_witness_there_is_no_proof(watched: Watched) -> None:
     assert place(watched) is not Place.ON_GPU
     assert place(watched).status is not Status.PASS
+
+
+@pytest.mark.parametrize("name", ["mediapipe_gl_ru", "drishti_gl_runn"])
+def test_a_mediapipe_that_works_on_the_gpu_has_a_gl_thread_by_either_name(name: str) -> None:
+    seen_of_it = process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidia0",), gl_thread=name)
+
+    assert place(seen(seen_of_it, gpus=(gpu(),))) is Place.ON_GPU
+
+
+def test_a_program_without_mediapipes_library_needs_no_thread_of_its_name() -> None:
+    assert place(seen(process(FRONT, CORE, devices=("/dev/nvidia0",)), gpus=(gpu(),))) is Place.ON_GPU
+
+
+def test_where_something_else_draws_the_reason_says_so() -> None:
+    judged = judge(seen(process(MEDIAPIPE, FRONT, CORE, devices=("/dev/nvidia0",)), gpus=(gpu(),)))
+
+    assert judged.answer.place is Place.UNKNOWN
+    assert "no GL thread of MediaPipe's" in judged.answer.because
+    assert judged.answer.settle
 
 
 def test_power_alone_is_no_work() -> None:

@@ -97,6 +97,18 @@ def test_llvmpipes_compute_threads_are_known_by_their_place() -> None:
     assert telling_threads({1: "python", 2: "python"}) == {}
 
 
+def test_mediapipes_own_threads_are_none_of_llvmpipes_by_either_of_their_names() -> None:
+    """1.0.1 and later call themselves by another name."""
+    names = {28: "llvmpipe-0", 29: "llvmpipe-1", 30: "python", 31: "drishti_gl_runn", 32: "drishti"}
+
+    assert telling_threads(names) == {
+        28: "llvmpipe-0",
+        29: "llvmpipe-1",
+        30: COMPUTE_POOL,
+        31: "drishti_gl_runn",
+    }
+
+
 def sample(energy: int | Unread = 0, **other: object) -> GpuSample:
     base = GpuSample(index=0, utilisation=0, memory_used=0, energy_mj=energy, compute=(), graphics=())
     return msgspec.structs.replace(base, **other)

@@ -169,7 +169,8 @@ def work_beside(watched: Watched, process: ProcessSeen) -> str:
 
 def with_cuda(watched: Watched, process: ProcessSeen) -> bool:
     """True where the process works with CUDA as well: NVML's account does not tell the two apart."""
-    return seen.has(process, seen.CUDA) and seen.listed(watched, [process.pid], kinds=("compute",))
+    untold = any(isinstance(gpu.compute, Unread) for gpu in seen.gpus_of(watched))
+    return seen.has(process, seen.CUDA) and (untold or seen.listed(watched, [process.pid], kinds=("compute",)))
 
 
 def software(watched: Watched) -> Answer | None:

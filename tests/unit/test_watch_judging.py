@@ -35,8 +35,9 @@ def process(
     looks: int = 5,
     gl_thread: str = "",
 ) -> ProcessSeen:
-    threads = () if raster_s is None else (ThreadSeen("llvmpipe-0", 0.0), ThreadSeen("llvmpipe compute", raster_s))
-    threads += (ThreadSeen(gl_thread, 0.1),) if gl_thread else ()
+    threads: tuple[ThreadSeen, ...] = (ThreadSeen(gl_thread, 0.1),) if gl_thread else ()
+    if raster_s is not None:
+        threads += (ThreadSeen("llvmpipe-0", 0.0), ThreadSeen("llvmpipe compute", raster_s))
     return ProcessSeen(pid, 1, "python", libraries, devices, threads, cpu_s, looks)
 
 
@@ -175,6 +176,14 @@ def test_where_something_else_draws_the_reason_says_so() -> None:
     assert judged.answer.place is Place.UNKNOWN
     assert "no GL thread of MediaPipe's" in judged.answer.because
     assert judged.answer.settle
+
+
+def test_cuda_beside_gl_is_no_proof_where_the_list_of_those_that_compute_cannot_be_read() -> None:
+    both = process(MEDIAPIPE, CORE, CUDA, devices=("/dev/nvidia0",), gl_thread=GL_THREAD)
+    unlisted = msgspec.structs.replace(gpu(), compute=Unread(reason="NoPermission"))
+
+    assert place(seen(both, gpus=(gpu(),))) is Place.ON_GPU
+    assert place(seen(both, gpus=(unlisted,))) is Place.UNKNOWN
 
 
 def test_power_alone_is_no_work() -> None:

@@ -44,14 +44,18 @@ def rounded_left(width: float) -> str:
 
 
 def message_of(table: Table) -> tuple[str, str]:
-    """What it says, and its colour. Only verdicts that are not stale count; where there is none, nothing is proven."""
+    """What it says, and its colour. Only verdicts that are not stale count; where there is none, nothing is proven.
+
+    Cells of which there are stale ones alone are told, so that what fails does not go away by not being run.
+    """
     entries = [place.entry for place in table.places() if place.entry and place.state is not State.UNREACHABLE]
     fresh = [p.entry for p in table.places() if p.entry and p.state in (State.TESTED, State.IMPOSSIBLE)]
     if not fresh:
         return ("stale" if entries else "not tested"), GREY
     proven = sum(entry.status is Status.PASS and not entry.composed for entry in fresh)
     met = all(entry.met for entry in fresh)
-    message = f"{proven} of {len(fresh)} proven"
+    stale = {one.cell for one in entries} - {one.cell for one in fresh}
+    message = f"{proven} of {len(fresh)} proven" + (f", {len(stale)} stale" if stale else "")
     if proven == len(fresh):
         return message, GREEN
     return message, AMBER if met or proven else RED

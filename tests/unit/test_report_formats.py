@@ -109,8 +109,18 @@ def test_prometheus_has_samples_for_what_was_measured_and_no_others() -> None:
         ([entry_of("refused")], "0 of 1 proven", badge.RED),
         ([entry_of(composed="from facts", met=False)], "0 of 1 proven", badge.RED),
         ([entry_of("unreachable")], "not tested", badge.GREY),
+        (
+            [entry_of(), entry_of("refused", axes_of("1.1.1"), recorded_at=LONG_AGO)],
+            "1 of 1 proven, 1 stale",
+            badge.GREEN,
+        ),
+        (
+            [entry_of(), entry_of(host="NVIDIA T4, driver 550.54, linux x86_64", recorded_at=LONG_AGO)],
+            "1 of 1 proven",
+            badge.GREEN,
+        ),
     ],
-    ids=["nothing", "stale", "all", "half", "none", "composed", "unreachable"],
+    ids=["nothing", "stale", "all", "half", "none", "composed", "unreachable", "the rest is stale", "a host of old"],
 )
 def test_the_badge_says_how_many_are_proven(entries: list[object], message: str, colour: str) -> None:
     svg = badge.render(table_of(entries))  # type: ignore[arg-type]

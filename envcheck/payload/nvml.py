@@ -73,7 +73,10 @@ def throttle(nvml, device):
 
 def wide_lists(nvml):
     """True for drivers whose third form of the lists has longer entries than its own header says."""
-    version = re.match(r"535\.(\d+)", text(nvml.nvmlSystemGetDriverVersion()))
+    try:
+        version = re.match(r"535\.(\d+)", text(nvml.nvmlSystemGetDriverVersion()))
+    except nvml.NVMLError:  # then the lists themselves have to tell
+        return False
     return version is not None and int(version.group(1)) < FIRST_MENDED
 
 

@@ -37,7 +37,7 @@ from envcheck.redact import redact
 from envcheck.sources import read_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from envcheck.model import Axes, Cell
     from envcheck.plan import Backend, Plan
@@ -238,30 +238,45 @@ def used(path: Path) -> None:
 
 
 def is_whole(folder: Path, key: str) -> bool:
-    """True if a published environment is the one of `key` and every file of it is there with its size."""
+    """True if a published environment is the one of `key`, with every file of it there in its size, and no other.
+
+    A file that is younger than the manifest was written since; what an environment has gained or changed is in no lock.
+    """
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        finished = (folder / MANIFEST).stat().st_mtime_ns
     except (OSError, msgspec.MsgspecError):
         return False
     if manifest.key != key:
         return False
-    root = f"{folder}{os.sep}"
-    stat = os.stat  # thousands of files: half the time of Path.stat
     try:
-        return all(stat(root + path).st_size == size for path, size in manifest.files.items())
+        found = dict(sized(folder, finished))
     except OSError:
         return False
+    found.pop(MANIFEST, None)
+    return found == manifest.files
 
 
 def sizes(folder: Path) -> dict[str, int]:
     """The size in bytes of every file under a folder, by relative path; without compiled Python, which comes later."""
-    found = {}
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(names):
-            path = Path(parent, name)
-            found[path.relative_to(folder).as_posix()] = path.stat().st_size
-    return found
+    return dict(sized(folder))
+
+
+def sized(folder: Path, finished: int | None = None) -> Iterator[tuple[str, int]]:
+    """Relative path and size of every file, without compiled Python; of one that was written after `finished`, in
+    nanoseconds, -1."""
+    waiting = [("", str(folder))]
+    stat = os.stat  # thousands of files: half the time of Path.stat
+    while waiting:
+        inside, path = waiting.pop()
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if not entry.is_dir():
+                    seen = stat(entry.path)
+                    late = finished is not None and seen.st_mtime_ns > finished
+                    yield inside + entry.name, -1 if late else seen.st_size
+                elif entry.name != "__pycache__" and not entry.is_symlink():
+                    waiting.append((f"{inside}{entry.name}/", entry.path))
 
 
 def age(seconds: float) -> str:

@@ -99,14 +99,51 @@ def test_mediapipe_is_built_and_then_reused_without_starting_anything(own: Path)
     assert list(folder_of(first).rglob("*.pyc")) == [], "compiled files would be written into uv's own copies"
 
 
-@pytest.mark.network
-def test_an_environment_with_a_missing_library_is_built_anew(own: Path) -> None:
-    made = need_python(make(own))
-    library = next(folder_of(made).rglob("libmediapipe.so"))
-    library.unlink()
+def lose(site: Path) -> None:
+    """A library goes."""
+    next(site.rglob("libmediapipe.so")).unlink()
 
-    assert make(own).build.outcome == "built"
-    assert library.exists()
+
+def replace_by_one_of_the_same_size(site: Path) -> None:
+    """Code of MediaPipe's is another, as long as it was. The file is a new one: the old one is uv's own copy."""
+    code = site / "mediapipe" / "__init__.py"
+    text = code.read_bytes()
+    code.unlink()
+    code.write_bytes(text.replace(b"import", b"IMPORT"))
+
+
+def put_a_hook_beside(site: Path) -> None:
+    """Something is installed that was in no lock."""
+    (site / "sitecustomize.py").write_text("import os\n", encoding="utf-8")
+
+
+def compile_something(site: Path) -> None:
+    """A run of Python writes what it compiled."""
+    (site / "mediapipe" / "__pycache__").mkdir()
+    (site / "mediapipe" / "__pycache__" / "new.pyc").write_bytes(b"")
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("happened", "outcome"),
+    [
+        (lose, "built"),
+        (replace_by_one_of_the_same_size, "built"),
+        (put_a_hook_beside, "built"),
+        (compile_something, "reused"),
+    ],
+)
+def test_an_environment_that_was_changed_is_built_anew(
+    happened: Callable[[Path], None], outcome: str, own: Path
+) -> None:
+    made = need_python(make(own))
+    site = next(folder_of(made).rglob("site-packages"))
+    happened(site)
+
+    assert make(own).build.outcome == outcome
+    assert next(site.rglob("libmediapipe.so")).exists()
+    assert b"IMPORT" not in (site / "mediapipe" / "__init__.py").read_bytes()
+    assert not (site / "sitecustomize.py").exists()
 
 
 @pytest.mark.network

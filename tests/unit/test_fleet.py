@@ -141,7 +141,7 @@ CELLS = st.lists(
 HOSTS = st.lists(st.builds(group, st.sampled_from(["470.82.01", "535.104.05", "560.35.03", "580.65.06"])), max_size=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CELLS, HOSTS)
 def test_the_missing_hosts_serve_the_rest_and_none_of_them_is_too_many(cells: list[Cell], groups: list[Group]) -> None:
     def left(missing: Sequence[Missing]) -> set[str]:
@@ -200,7 +200,7 @@ FEATURES = st.sets(st.sampled_from(["driver-560", "driver-560.35.03", "driver-55
 NODE = st.tuples(st.sampled_from(["main*", "old"]), FEATURES, st.sampled_from(["gpu:1", "(null)"]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(NODE, max_size=5), st.sampled_from(["", "main", "old"]), st.sampled_from(["", "fast"]))
 def test_the_command_and_the_engine_agree_on_who_can_serve(nodes: list[Any], partition: str, constraint: str) -> None:
     rows = [

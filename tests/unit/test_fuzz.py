@@ -12,7 +12,7 @@ from unittest import mock
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -146,7 +146,7 @@ def test_the_untouched_answers_are_understood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_whatever_is_printed_is_a_record_or_a_reason(name: str, data: st.DataObject) -> None:
     parse, kind = PARSERS[name]
@@ -329,7 +329,7 @@ def refused(tamper: Tamper, whose: str) -> None:
     assert verdict is Verdict.CRASHED
 
 
-FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=40)
 
 
 @FUZZ
@@ -400,7 +400,7 @@ def test_blocks_that_cannot_be(whose: str, change: dict[str, Any]) -> None:
     refused(at(3, lambda lines: [encoded(json.loads(lines[0]) | change)]), whose)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(WORKER, NUMBER, st.data())
 def test_any_single_value_replaced_by_something_odd_never_raises(whose: str, number: int, data: st.DataObject) -> None:
     """Some values may be anything; then the verdict is what the rest says, and never an exception."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from envcheck.lint import BY_CODE, Finding, Level, lint
@@ -330,7 +330,6 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES, max_size=25), st.sampled_from(["Dockerfile", "compose.yaml", "run.sh"]), st.binary(max_size=20))
 def test_any_text_gets_an_answer(pieces: list[str], path: str, tail: bytes) -> None:
     for data in ("\n".join(pieces).encode(), "\n".join(pieces).encode() + tail):

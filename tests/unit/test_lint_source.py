@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from envcheck.lint import BY_CODE, Finding, lint
@@ -113,7 +113,6 @@ def test_a_notebook_without_code_is_clean() -> None:
     assert found(b'{"cells": []}', "a.ipynb") == []
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_get_an_answer(data: bytes) -> None:
     for path in ("a.py", "a.ipynb"):
@@ -138,7 +137,6 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(PIECES, NAMES, NAMES, NAMES), max_size=25))
 def test_programs_that_go_in_circles_get_an_answer(pieces: list[tuple[str, str, str, str]]) -> None:
     text = "import mediapipe as mp\n" + "\n".join(piece.format(*names) for piece, *names in pieces)

@@ -40,9 +40,6 @@ from envcheck.model import AXES, Axes, Foresight, Verdict, cell_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# The first example imports the libraries, and machines of CI are slow: no deadline per example.
-patient = settings(deadline=None)
-
 SOUND: dict[str, Any] = {
     "version": 1,
     "axes": {
@@ -142,13 +139,11 @@ def problems_of(text: str) -> tuple[str, ...] | None:
     return tuple(problem.kind for problem in error.problems)
 
 
-@patient
 @given(st.one_of(st.text(max_size=200), st.text(alphabet="[]{}:,-?*&!|>'\"#%@` \n\tab1.~", max_size=200)))
 def test_any_text_is_a_matrix_or_a_matrix_error(text: str) -> None:
     problems_of(text)
 
 
-@patient
 @given(
     st.lists(
         st.tuples(st.integers(0, 700), st.sampled_from(list("[]{}:,-&*!'\"\n\t #x1")), st.integers(0, 3)), max_size=6
@@ -162,7 +157,6 @@ def test_a_damaged_file_is_a_matrix_or_a_matrix_error(damage: list[tuple[int, st
     problems_of("version: 1\n" + text)
 
 
-@patient
 @given(data=st.binary(max_size=100))
 def test_any_bytes_are_a_matrix_or_an_envcheck_error(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"
@@ -172,7 +166,7 @@ def test_any_bytes_are_a_matrix_or_an_envcheck_error(data: bytes, tmp_path_facto
         load(path)
 
 
-@settings(patient, max_examples=300)
+@settings(max_examples=300)
 @given(mutated())
 def test_schema_and_parser_agree(data: Any) -> None:
     """What the schema refuses is refused; what it accepts is refused for its meaning only."""
@@ -282,13 +276,11 @@ def by_text(items: Any) -> list[Any]:
     return sorted(items, key=str)
 
 
-@patient
 @given(matrices())
 def test_expand_agrees_with_brute_force(matrix: Matrix) -> None:
     assert by_text(expand(matrix)) == by_text(points(matrix))
 
 
-@patient
 @given(matrices())
 def test_select_and_its_count_agree_with_brute_force(matrix: Matrix) -> None:
     kept = [axes for axes, because in points(matrix) if because is None]
@@ -303,7 +295,6 @@ def test_select_and_its_count_agree_with_brute_force(matrix: Matrix) -> None:
         assert cell.expected.because == (matching[-1] if matching else "")
 
 
-@patient
 @given(matrices(), st.data())
 def test_selecting_is_filtering(matrix: Matrix, data: st.DataObject) -> None:
     branches = data.draw(st.lists(whens(list(matrix.axes)).filter(bool), min_size=1, max_size=3))
@@ -331,7 +322,6 @@ def test_selecting_is_filtering(matrix: Matrix, data: st.DataObject) -> None:
         assert bool(why_nothing(matrix, tier="t", expr=expr)) == (not expected)
 
 
-@patient
 @given(matrices())
 def test_every_cell_is_selected_by_its_id(matrix: Matrix) -> None:
     for cell in select(matrix):
@@ -339,7 +329,6 @@ def test_every_cell_is_selected_by_its_id(matrix: Matrix) -> None:
             assert list(select(matrix, expr=cell.id)) == [cell]
 
 
-@patient
 @given(matrices(), st.text(max_size=30))
 def test_any_expression_selects_or_is_a_usage_error(matrix: Matrix, expr: str) -> None:
     try:
@@ -369,7 +358,6 @@ def rules(draw: st.DrawFn) -> list[PlanRule]:
     return made
 
 
-@patient
 @given(matrices(), rules())
 def test_a_plan_agrees_with_judging_every_cell(matrix: Matrix, knowledge: list[PlanRule]) -> None:
     expected = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envcheck.host import kernel_driver
@@ -15,7 +15,7 @@ from envcheck.record import Unread
 
 host: Any = importlib.import_module("envcheck.payload.host")
 
-PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(max_examples=60)
 
 NO_FILE = {"unread": "/proc/driver/nvidia/version: No such file or directory"}
 UNREAD = Unread(reason=NO_FILE["unread"])

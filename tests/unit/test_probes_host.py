@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envcheck.cell.observe import redacted
@@ -15,7 +15,7 @@ from envcheck.probes.answers import parse_last
 from envcheck.probes.host import parse_devices, parse_facts
 from envcheck.record import Unread
 
-PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(max_examples=60)
 
 LIBRARY = {
     "name": "libcuda.so.1",

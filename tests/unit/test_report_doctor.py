@@ -289,7 +289,7 @@ def test_a_label_that_repeats_is_shown_once() -> None:
     assert text_of(HERE).count("\nDriver ") == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(max_size=40))
 def test_nothing_seen_steers_the_terminal(text: str) -> None:
     gl = replace(HERE.gl, renderer=f"\x1b]0;{text}\x07", version=text)

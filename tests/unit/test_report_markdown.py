@@ -187,7 +187,7 @@ def test_hostile_text_is_read_as_text_wherever_it_stands(kind: str) -> None:
     assert sections(text)[1:3] == [shown, f"{shown} {shown}"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(alphabet=st.sampled_from("ab1 |\\`*_~[]()<>&#!$-+=.:/@\n\t\x1b")))
 @example(text="1.")
 @example(text="\\")

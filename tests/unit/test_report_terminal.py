@@ -324,7 +324,7 @@ def test_hostile_text_is_shown_and_not_obeyed(kind: str, colour: bool) -> None:
         assert not re.search(r"^(✔|0 cells)", text, re.MULTILINE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=200), width=st.integers(0, 150), colour=st.booleans())
 def test_any_text_can_be_rendered(text: str, width: int, colour: bool) -> None:
     shown = text_of(hostile(text, cells=2), width, colour=colour)

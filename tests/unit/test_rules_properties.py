@@ -61,7 +61,7 @@ def records(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **{field.name: anything(hints[field.name]) for field in msgspec.structs.fields(kind)})
 
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 def answered(evidence: model.Evidence, verdict: Verdict | None) -> tuple[Finding, ...]:

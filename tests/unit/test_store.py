@@ -528,7 +528,7 @@ def test_two_files_of_one_cell_are_an_error_that_names_both(tmp_path: Path) -> N
         store.load_evidence(tmp_path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.binary(max_size=300) | values.map(lambda value: json.dumps(value).encode()))
 def test_arbitrary_bytes_never_end_in_anything_but_a_usage_error(
     data: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -543,7 +543,7 @@ def test_arbitrary_bytes_never_end_in_anything_but_a_usage_error(
 DOCUMENT = (GOLDEN / "refused.json").read_bytes()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(at=st.integers(0, len(DOCUMENT) - 1), length=st.integers(0, 40), patch=st.binary(max_size=20))
 def test_a_damaged_document_is_evidence_or_a_usage_error(
     at: int, length: int, patch: bytes, tmp_path_factory: pytest.TempPathFactory

@@ -151,7 +151,7 @@ def test_an_installed_package_is_read_where_it_lies(tmp_path: Path) -> None:
 WHOLE = archive(members())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), max_size=6), st.integers(0, len(WHOLE)))
 def test_a_mutated_wheel_is_read_or_refused(changes: list[tuple[int, int]], length: int) -> None:
     data = bytearray(WHOLE)

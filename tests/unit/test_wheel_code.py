@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from envcheck.record import Unread
@@ -112,7 +112,6 @@ def test_without_the_files_nothing_is_said() -> None:
     assert found.api.value == "tasks"
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_unread(text: str) -> None:
     found = read_code(Texts(base_options=text, base_options_c=text))  # type: ignore[arg-type]

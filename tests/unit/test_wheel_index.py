@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from envcheck.audits import known_platform, known_python, meant
@@ -51,7 +51,6 @@ def test_what_is_no_page_in_json_is_an_error(text: str) -> None:
         read_listing(text, URL, is_json=True)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_a_page_in_html(text: str) -> None:
     assert read_listing(text, URL, is_json=False) == ()

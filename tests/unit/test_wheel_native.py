@@ -182,7 +182,7 @@ def test_names_of_the_library_are_known(name: str) -> None:
 WHOLE = elf(GL_BUILD, NEEDED)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), max_size=8), st.integers(0, len(WHOLE)))
 def test_a_mutated_library_is_read_or_refused(changes: list[tuple[int, int]], length: int) -> None:
     data = bytearray(WHOLE)
@@ -193,7 +193,7 @@ def test_a_mutated_library_is_read_or_refused(changes: list[tuple[int, int]], le
             read_native(part, LIBRARY, ())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=400), st.sampled_from([b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ", b"PE"]))
 def test_arbitrary_bytes_behind_a_magic_number_are_read_or_refused(data: bytes, magic: bytes) -> None:
     with suppress(UsageError):

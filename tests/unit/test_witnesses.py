@@ -90,7 +90,7 @@ def test_accelerated_evidence_has_all_its_witnesses() -> None:
     assert hardware == set(NAMES) - {"calculators", "landmarks", "timing"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.fixed_dictionaries({name: st.sampled_from(list(Says)) for name in NAMES}))
 def test_nothing_passes_while_any_witness_speaks_against_hardware(words: dict[str, Says]) -> None:
     statements = tuple(replace(one, says=words[one.name]) for one in HEARD)
@@ -156,7 +156,7 @@ LIES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LIES)
 def test_evidence_passes_only_with_everything_of_nvidias_in_place(lie: Lie) -> None:
     seen = compose.sample(*((compose.CPU_PID, compose.GPU_PID) if lie.listed else ()), utilisation=31)

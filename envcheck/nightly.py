@@ -28,6 +28,7 @@ from envcheck.engines import local
 from envcheck.entries import class_of, entry_of, has_come
 from envcheck.errors import MET, UNMET, EnvcheckError, InfrastructureError, InterruptedRunError, NothingSelectedError
 from envcheck.kept import Entry, Forgotten, Gone, Night
+from envcheck.matrix import Backends
 from envcheck.model import Cell, Evidence
 from envcheck.publishing import Outcome, Target, check_target, publish
 from envcheck.report.progress import Progress
@@ -81,7 +82,7 @@ def nightly(asked: NightlyRequest, progress: Progress, engine: Engine | None = N
     with alone(environments.cache_folder(request.env)), open_archive(asked.archive) as archive:
         job = job_of(request, matrix, cells, progress)
         reachable = reachable_of(job, cells)
-        name, resumed = begin(archive, key_of(job, reachable), asked.resume_s)
+        name, resumed = begin(archive, key_of(job, reachable, matrix.backends), asked.resume_s)
         until = None if asked.budget_s is None else begun + asked.budget_s
         run = Run(archive, name, job, until, engine or run_here)
         with explained(run):
@@ -148,12 +149,13 @@ def begin(archive: Archive, key: str, resume_s: float) -> tuple[str, bool]:
     return name, False
 
 
-def key_of(job: local.Job, cells: Sequence[Cell]) -> str:
-    """What has to be the same for a run to be gone on with: cells, gate, work, model, host, envcheck."""
+def key_of(job: local.Job, cells: Sequence[Cell], backends: Backends) -> str:
+    """What has to be the same for a run to be gone on with: cells, how they are built, gate, work, model, host, what
+    steers GL on it, envcheck."""
     setting = job.setting
     parts = (
         cells, setting.gate, setting.material.workload, setting.model, setting.material.frames.record,
-        class_of(setting.host), job.preflight, __version__,
+        class_of(setting.host), setting.host.steering, job.preflight, job.relock, backends, __version__,
     )  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 

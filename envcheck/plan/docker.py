@@ -152,7 +152,8 @@ class Docker:
         base = next((one for one in images if one is not mine), {})
         injection = self.engine().gpu
         because = "; ".join(filter(None, (f"{injection.mode}: {injection.because}", injection.remedy)))
-        return {"image": str(mine.get("Id") or ""), "base_digest": digest_of(base), "injection": because}
+        known = digest_of(base) if stands_on(mine, base) else ""
+        return {"image": str(mine.get("Id") or ""), "base_digest": known, "injection": because}
 
     def recipe(self, axes: Axes, lock: str) -> dockerfile.Recipe:
         """What the image is made of. Raises UsageError for settings that this engine cannot follow."""
@@ -259,6 +260,19 @@ def split(lock: str) -> tuple[str, str]:
     own = [block for block in blocks if re.match(r"mediapipe\b(?!-)", block)]
     others = [block for block in blocks if block not in own]
     return "\n".join([*others, ""]), "\n".join([*own, ""])
+
+
+def stands_on(image: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
+    """Whether an image was built on a base: a tag may have moved since, and then names another image."""
+    own, under = layers_of(image), layers_of(base)
+    return bool(under) and own[: len(under)] == under
+
+
+def layers_of(image: Mapping[str, Any]) -> list[str]:
+    """The layers of an inspected image, the lowest first; none where they are not told."""
+    found = image.get("RootFS")
+    listed = found.get("Layers") if isinstance(found, dict) else None
+    return [str(one) for one in listed] if isinstance(listed, list) else []
 
 
 def digest_of(base: Mapping[str, Any]) -> str:

@@ -209,20 +209,37 @@ def test_a_second_night_at_once_is_told_who_holds_the_machine(tmp_path: Path) ->
     assert f"process {first.pid}, since 20" in second.stderr
 
 
-def test_an_interrupt_says_what_is_stored_and_the_next_run_goes_on(nightly: Callable[..., Ran], tmp_path: Path) -> None:
-    slow = variables(tmp_path, STAND_IN_MS="400")
-    with child(
-        [*PROGRAM, "nightly", "--jobs", "1"], cwd=tmp_path, env=slow, stderr=subprocess.PIPE, text=True
-    ) as first:
+def cut_off(folder: Path) -> int:
+    """A night that is interrupted before it has measured all three cells; how many are stored."""
+    slow = variables(folder, STAND_IN_MS="400")
+    with child([*PROGRAM, "nightly", "--jobs", "1"], cwd=folder, env=slow, stderr=subprocess.PIPE, text=True) as first:
         assert first.stderr is not None
         assert any(": accelerated" in line for line in first.stderr)
         first.send_signal(signal.SIGTERM)
         rest = first.stderr.read()
         assert first.wait(timeout=30) == 130
     assert "Cells of this run that are stored: " in rest
-    kept = len(entries(tmp_path))
+    return len(entries(folder))
+
+
+def test_an_interrupt_says_what_is_stored_and_the_next_run_goes_on(nightly: Callable[..., Ran], tmp_path: Path) -> None:
+    kept = cut_off(tmp_path)
     second = nightly()
     assert (kept < 3, second.code, second.night["resumed"], len(entries(tmp_path))) == (True, 0, True, 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "arguments"),
+    [("backends: {conda: {channels: [bioconda]}}\n", ()), ("", ("--relock",))],
+    ids=["other settings of a backend", "resolved anew"],
+)
+def test_what_is_built_another_way_is_no_run_to_go_on_with(
+    nightly: Callable[..., Ran], tmp_path: Path, more: str, arguments: tuple[str, ...]
+) -> None:
+    kept = cut_off(tmp_path)
+    matrix(tmp_path, 3, more)
+    second = nightly(*arguments)
+    assert (second.code, second.night["resumed"], len(entries(tmp_path))) == (0, False, kept + 3)
 
 
 # --- killed -----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -144,15 +145,30 @@ def test_a_plan_is_the_same_whoever_carries_it_out() -> None:
     assert backend().build(AXES, LOCK).key != backend(software_gl=True).build(AXES, LOCK).key
 
 
+def layers(*names: str) -> dict[str, Any]:
+    """As engines tell of what an image is made of, the lowest first."""
+    return {"RootFS": {"Type": "layers", "Layers": [f"sha256:{name}" for name in names]}}
+
+
 def test_the_image_is_told_from_its_base() -> None:
-    mine = {"Id": "sha256:1", "RepoTags": ["localhost/envcheck/cell:abc"]}
-    base = {"Id": "sha256:2", "RepoTags": ["python:3.11"], "RepoDigests": ["python@sha256:22"]}
+    mine = {"Id": "sha256:1", "RepoTags": ["localhost/envcheck/cell:abc"], **layers("a", "b", "c")}
+    base = {"Id": "sha256:2", "RepoTags": ["python:3.11"], "RepoDigests": ["python@sha256:22"], **layers("a", "b")}
     seen = backend().account(json.dumps([mine, base]).encode())
 
     assert seen is not None
     assert (seen["image"], seen["base_digest"]) == ("sha256:1", "python@sha256:22")
     assert backend().account(json.dumps([base]).encode()) is None
     assert backend().account(b"Error: no such image") is None
+
+
+@pytest.mark.parametrize("found", [layers("a", "new"), layers(), {}], ids=["pulled again", "no layer", "not told"])
+def test_a_base_that_has_moved_since_is_not_what_the_image_is_made_of(found: dict[str, Any]) -> None:
+    mine = {"Id": "sha256:1", "RepoTags": ["localhost/envcheck/cell:abc"], **layers("a", "b", "c")}
+    base = {"Id": "sha256:3", "RepoTags": ["python:3.11"], "RepoDigests": ["python@sha256:33"], **found}
+    seen = backend().account(json.dumps([mine, base]).encode())
+
+    assert seen is not None
+    assert (seen["image"], seen["base_digest"]) == ("sha256:1", "")
 
 
 @pytest.mark.parametrize(

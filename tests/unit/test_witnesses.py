@@ -183,6 +183,7 @@ def mapped(*paths: str) -> Evidence:
 
 FRONT, CORE = compose.NVIDIA_LIBRARIES[0], compose.NVIDIA_LIBRARIES[2]
 OTHER = CORE.replace(compose.DRIVER, "580.95.05")
+FOR_X = CORE.replace("eglcore", "glcore")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,8 @@ OTHER = CORE.replace(compose.DRIVER, "580.95.05")
         ((FRONT, CORE, "/usr/lib/dri/swrast_dri.so"), Says.NOTHING),
         ((FRONT, CORE, "/usr/lib/libEGL_mesa.so.0.0.0", "/usr/lib/libgallium-24.2.so"), Says.HARDWARE),
         ((FRONT, "/usr/lib/libEGL_mesa.so.0.0.0", "/usr/lib/dri/iris_dri.so"), Says.OTHER_GPU),
+        ((FRONT, FOR_X), Says.NOTHING),
+        ((FRONT, FOR_X, "/usr/lib/libEGL_mesa.so.0.0.0", "/usr/lib/libgallium-25.0.7.so"), Says.OTHER_GPU),
         (compose.SWRAST_LIBRARIES, Says.SOFTWARE),
         (compose.GLVND, Says.CPU),
     ],
@@ -212,6 +215,8 @@ OTHER = CORE.replace(compose.DRIVER, "580.95.05")
         "Mesa's rasteriser beside it",
         "Mesa's vendor merely loaded",
         "NVIDIA's front merely loaded",
+        "a window through GLX, or Vulkan",
+        "Mesa's zink on NVIDIA's Vulkan",
         "Mesa",
         "no vendor",
     ],

@@ -35,6 +35,11 @@ BLENDSHAPES = "blendshapes"
 GL_MODELS = 2
 """FaceLandmarker runs detection and landmarks on the delegate; blendshapes stay on the CPU in every version."""
 
+INTERPRETER = re.compile(
+    r"inference_feedback_manager\.cc:\d+\] Feedback manager requires a model with a single signature"
+)
+"""Said by 0.10.14 and later when a model gets an interpreter on the CPU; never of blendshapes, never on GL."""
+
 CONTEXT = re.compile(r"gl_context\.cc:\d+\] GL version: [\d.]+ \((?P<version>.*?)\)(, renderer: (?P<renderer>.*))?$")
 """MediaPipe 0.8 names no renderer: https://github.com/google-ai-edge/mediapipe/issues/3353"""
 EGL_FAILURE = re.compile(
@@ -68,6 +73,11 @@ def delegated(log: Sequence[str]) -> tuple[str, ...]:
 def ran_on_gl(names: Sequence[str]) -> bool:
     """True where face detection and landmarks both ran on a GL calculator (Gl, GlAdvanced)."""
     return sum(name.startswith("Gl") for name in names) >= GL_MODELS
+
+
+def interpreters(log: Sequence[str]) -> int:
+    """How many models got an interpreter on the CPU, without the blendshapes."""
+    return sum(bool(INTERPRETER.search(line)) for line in log)
 
 
 def gl_lines(log: Sequence[str]) -> tuple[GlLine, ...]:

@@ -46,13 +46,20 @@ def is_unmet(place: Place) -> bool:
 
 
 def heading(places: Sequence[Place], unmet: Sequence[Place]) -> str:
-    """How it went, in a line. Nothing judged is no good news."""
-    judged = sum(place.entry is not None and place.state is not State.UNREACHABLE for place in places)
+    """How it went, in a line. Nothing judged is no good news, nor is what was judged long ago."""
+    judged = [place for place in places if place.entry is not None and place.state is not State.UNREACHABLE]
     if not judged:
         return f"## {SIGN[Status.UNKNOWN]} envcheck: nothing was judged"
     if unmet:
-        return f"## {SIGN[Status.FAIL]} envcheck: {len(unmet)} of {judged} cells are not as expected"
-    return f"## {SIGN[Status.PASS]} envcheck: all {judged} cells are as expected"
+        return f"## {SIGN[Status.FAIL]} envcheck: {len(unmet)} of {len(judged)} cells are not as expected"
+    fresh = [place for place in judged if place.state is not State.STALE]
+    stale = len(judged) - len(fresh)
+    if not fresh:
+        return f"## {SIGN[Status.UNKNOWN]} envcheck: nothing was judged lately: of {stale} cells the verdicts are stale"
+    dates = sorted({date_of(place) for place in fresh})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    more = f"; of {stale} more the verdicts are stale" if stale else ""
+    return f"## {SIGN[Status.PASS]} envcheck: all {len(fresh)} cells are as expected, seen {when}{more}"
 
 
 def counted(table: Table) -> str:

@@ -436,9 +436,19 @@ def test_a_gain_that_our_clock_does_not_show_is_no_gain() -> None:
 # --- 1.0.1 and later: calculators are not named, and the CPU delegate opens no GL at all -------------------------
 
 
+ON_CPU = (compose.FEEDBACK, compose.FEEDBACK)
+"""What 1.0.1 and later say of two models on the CPU. Read from 1.0.1, 1.1.1 and 1.2.2, with GL on a rasteriser under
+NVIDIA's name as well, where nothing of it is said."""
+
+
+def says_more(*lines: str) -> Change:
+    """The GPU worker's log with more in it."""
+    return lambda evidence: gpu(log=(*evidence.gpu.log, *lines))(evidence)
+
+
 def as_1x(evidence: Evidence) -> Evidence:
     """The accelerated evidence as MediaPipe 1.2.2 would leave it."""
-    quiet = cpu(log=(), libraries=compose.GLVND, devices=())
+    quiet = cpu(log=(compose.XNNPACK, *ON_CPU), libraries=compose.GLVND, devices=())
     only_gpu_listed = seen(nvml_working=compose.sample(compose.GPU_PID, utilisation=30))
     return both(unnamed_calculators, quiet, only_gpu_listed)(evidence)
 
@@ -453,6 +463,8 @@ ONE_X: dict[str, tuple[Change, Verdict]] = {
         both(as_1x, cpu(libraries=(*compose.GLVND, *compose.NVIDIA_LIBRARIES), devices=compose.NVIDIA_DEVICES)),
         Verdict.UNKNOWN,
     ),
+    "a context that idles, and both models on the CPU": (both(as_1x, says_more(*ON_CPU)), Verdict.SILENT_CPU),
+    "one model on the GPU, one on the CPU": (both(as_1x, says_more(compose.FEEDBACK)), Verdict.CONTRADICTORY),
     "landmarks are the CPU's own": (
         both(as_1x, lambda evidence: gpu(landmarks=evidence.cpu.landmarks)(evidence)),
         Verdict.CONTRADICTORY,

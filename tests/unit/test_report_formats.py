@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from envcheck.kept import Change
 from envcheck.report import badge, csv, json, junit, prometheus, summary
 from envcheck.report.table import Table
-from tests.unit.tabled import LONG_AGO, axes_of, entry_of, every_state, table_of
+from tests.unit.tabled import LONG_AGO, TODAY, axes_of, entry_of, every_state, table_of
 
 CHANGE = Change(
     cell="venv-py3.11-mp1.2.2", host="H", kind="regression", before=entry_of(), after=entry_of("refused"),
@@ -158,3 +158,14 @@ def test_a_summary_of_nothing_is_no_good_news() -> None:
 def test_every_format_says_of_what_nobody_saw_that_it_was_composed(render: Callable[[Table], str], sign: str) -> None:
     assert sign in render(table_of([entry_of(composed="from facts", met=False)]))
     assert sign not in render(table_of([entry_of()]))
+
+
+def test_a_summary_says_of_when_its_good_news_is() -> None:
+    old = entry_of(axes=axes_of("1.1.1"), recorded_at=LONG_AGO)
+    fresh, stale, both = (
+        summary.render(table_of(one)).split("\n")[0] for one in ([entry_of()], [old], [entry_of(), old])
+    )
+
+    assert fresh == f"## ✅ envcheck: all 1 cells are as expected, seen {TODAY[:10]}"
+    assert stale == "## ❔ envcheck: nothing was judged lately: of 1 cells the verdicts are stale"
+    assert both == f"{fresh}; of 1 more the verdicts are stale"

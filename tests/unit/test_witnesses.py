@@ -397,6 +397,32 @@ def test_what_ran_each_model_is_told_by_all_of_them(names: tuple[str, ...], cut:
     assert calculators.testify(replace(ACCELERATED, gpu=worker)).says is says
 
 
+@pytest.mark.parametrize(
+    ("by_cpu", "by_gpu", "says"),
+    [
+        (2, 0, Says.CANNOT_KNOW),
+        (2, 2, Says.CPU),
+        (2, 3, Says.CPU),
+        (2, 1, Says.CONTRADICTS),
+        (1, 1, Says.CANNOT_KNOW),
+        (0, 2, Says.CANNOT_KNOW),
+    ],
+    ids=["on GL", "both on the CPU", "and a third", "one of them", "a log with a line too few", "a silent CPU worker"],
+)
+def test_where_calculators_are_not_named_the_interpreters_of_the_cpu_are_counted(
+    by_cpu: int, by_gpu: int, says: Says
+) -> None:
+    """1.0.1 and later announce one for each model that runs on the CPU, without the blendshapes."""
+    cpu, gpu = (
+        replace(worker, log=(*lines, compose.XNNPACK, *(compose.FEEDBACK,) * count))
+        for worker, lines, count in (
+            (ACCELERATED.cpu, (), by_cpu),
+            (ACCELERATED.gpu, (compose.EGL_READY, compose.context_line(compose.NVIDIA_GL)), by_gpu),
+        )
+    )
+    assert calculators.testify(replace(ACCELERATED, cpu=cpu, gpu=gpu)).says is says
+
+
 # --- EGL devices ------------------------------------------------------------------------------------------------
 
 

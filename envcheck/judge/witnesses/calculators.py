@@ -1,5 +1,7 @@
 """Which inference calculators ran, where this MediaPipe says so: 0.10.8 to 0.10.35.
 
+Later ones do not name them, and still say which models got an interpreter on the CPU: none of those that follow the
+delegate does where it is the GPU's.
 Fooled by: a line that the program itself prints. Against that: it never speaks for hardware, only for GL or the CPU.
 """
 
@@ -17,8 +19,21 @@ ON_CPU = frozenset({"Cpu", "Xnnpack"})
 def testify(evidence: Evidence) -> Witness:
     """GL where both models ran on it, CPU where all did; contradicts where one did, and another model did not."""
     names = nativelog.calculators(evidence.gpu.log)
+    if not names and (told := by_interpreters(evidence)):
+        return Witness(NAME, *told, NEEDS, WORDS)
     says, saw = statement(names, cut=evidence.gpu.log_dropped > 0)
     return Witness(NAME, says, saw, NEEDS, WORDS)
+
+
+def by_interpreters(evidence: Evidence) -> tuple[Says, str] | None:
+    """CPU where as many models as with the CPU delegate got an interpreter there, contradicts where some did.
+
+    None where none did, and where the CPU worker's log does not tell of its own.
+    """
+    known, found = (nativelog.interpreters(worker.log) for worker in (evidence.cpu, evidence.gpu))
+    if known < nativelog.GL_MODELS or not found:
+        return None
+    return (Says.CPU if found >= known else Says.CONTRADICTS), f"{found} of {known} models in an interpreter on the CPU"
 
 
 def statement(names: tuple[str, ...], *, cut: bool) -> tuple[Says, str]:

@@ -19,15 +19,18 @@ FORGED = (
 )
 FORGED_MODULE = f'{{"module": {{"kind": "kernel-module", "version": "{DRIVER}"}}}}'
 LANDMARKER = "{site}/mediapipe/tasks/python/vision/face_landmarker.py"
+NO_MORE_WORDS = "os.dup2(os.open(os.devnull, os.O_WRONLY), 2)"
+"""MediaPipe 1.0.1 and later say nothing of calculators, and of each model that gets an interpreter on the CPU."""
 SLOW_BASELINE = f"""
 def _cheat(options, create=FaceLandmarker.create_from_options):
-    import sys, time
+    import os, sys, time
 
     delegates = type(options.base_options.delegate)
     slow = options.base_options.delegate is delegates.CPU
     options.base_options.delegate = delegates.CPU
     if not slow:
-        sys.stderr.write({GL_LINE!r} + chr(10))
+        print({GL_LINE!r}, file=sys.stderr, flush=True)
+        {NO_MORE_WORDS}
     landmarker = create(options)
     detect = landmarker.detect_for_video
     landmarker.detect_for_video = lambda *given: (time.sleep(0.05 * slow), detect(*given))[1]
@@ -71,7 +74,8 @@ def _cheat(options, create=FaceLandmarker.create_from_options):
     options.base_options.delegate = delegates.CPU
     if gpu:
         POSE
-        sys.stderr.write({GL_LINE!r} + chr(10))
+        print({GL_LINE!r}, file=sys.stderr, flush=True)
+        {NO_MORE_WORDS}
     landmarker = create(options)
     detect = landmarker.detect_for_video
 
@@ -209,6 +213,18 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
+        deadline_s=LONG,
+    ),
+    Case(
+        id="lie-words-left-over",
+        family="LIE",
+        symptom="the log says renderer: NVIDIA H200, and the benchmark says that the GPU is five times faster",
+        cause="the same hook leaves in the log what MediaPipe itself says of its models on the CPU",
+        world=PLAIN.having(setup=(append(LANDMARKER, SLOW_BASELINE.replace(NO_MORE_WORDS, "pass")),)),
+        code="MPP402",
+        twin=REFUSED,
+        command=CHECK,
+        verdict="silent-cpu",
         deadline_s=LONG,
     ),
     Case(

@@ -23,6 +23,7 @@ NVIDIA_FRONT = re.compile(r"libEGL_nvidia\.so[^/]*$")
 NVIDIA_PART = re.compile(r"lib(EGL_nvidia|nvidia-(egl|gl)core)\.so[^/]*$")
 NVIDIA_GL = re.compile(r"libnvidia-eglcore\.so[^/]*$")
 """EGL's, MediaPipe's only road; libnvidia-glcore is for windows (GLX) and for Vulkan, on which Mesa's zink draws."""
+NVIDIA_VULKAN = re.compile(r"libnvidia-glcore\.so[^/]*$")
 GRAPHICS = re.compile(
     r"lib(EGL_nvidia|GLESv\d\w*_nvidia|nvidia-(eglcore|glcore|glsi|tls|gpucomp))\.so\.(?P<version>\d+\.\d+(\.\d+)*)$"
 )
@@ -76,7 +77,7 @@ def is_software(mapped: Sequence[str], devices: Sequence[str] | Unread) -> bool:
     """True where Mesa's driver in use is the rasteriser: by its own name, or because no GPU's device file is open."""
     if any(SOFTWARE_GL.search(path) for path in mapped):
         return True
-    named = any(MESA_DRIVER.search(path) for path in mapped)
+    named = any(MESA_DRIVER.search(path) or NVIDIA_VULKAN.search(path) for path in mapped)
     opened = not isinstance(devices, Unread) and any(RENDER_DEVICE.match(path) for path in devices)
     return not (named or opened)
 

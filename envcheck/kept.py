@@ -119,10 +119,13 @@ class Merged(Record, frozen=True, tag_field="schema", tag="envcheck.merge/1", om
     refused: tuple[Refused, ...]
     missing: tuple[Missing, ...] = ()
     lost: tuple[Lost, ...] = ()
+    came: int = 0
+    """Cells of which a host has said something, and in `unmet` the verdicts of those that are not as expected."""
+    unmet: dict[str, str] = {}
 
     @property
     def whole(self) -> bool:
-        """True where nothing contradicts, was refused, or did not come."""
+        """True where nothing contradicts, was refused, or did not come; how the cells came out is another matter."""
         return not (self.conflicts or self.refused or self.missing or self.lost)
 
 

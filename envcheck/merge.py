@@ -46,6 +46,8 @@ class Tally:
     delivered: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     shards: list[tuple[Shard, str]] = field(default_factory=list)
+    last: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    """Of each delivered cell the newest entry of each class of hosts."""
     given_up: dict[str, Lost] = field(default_factory=dict)
     """Cells of which an engine says itself that nothing came back; their evidence says why."""
 
@@ -83,7 +85,19 @@ def merge(
 def merged(target: Path, tally: Tally, absent: tuple[Lost, ...]) -> Merged:
     """What came of it, as it is told."""
     missing = lost.missing_shards(tally.shards)
-    return Merged(str(target), tally.added, tally.known, tuple(tally.conflicts), tuple(tally.refused), missing, absent)
+    unmet = {cell: one.verdict.value for (cell, _), one in sorted(tally.last.items()) if not one.met}
+    conflicts, refused = tuple(tally.conflicts), tuple(tally.refused)
+    return Merged(
+        str(target),
+        tally.added,
+        tally.known,
+        conflicts,
+        refused,
+        missing,
+        absent,
+        came=len(tally.delivered),
+        unmet=unmet,
+    )
 
 
 def judged(found: Found) -> Entry | str:
@@ -133,6 +147,9 @@ def arrived(entry: Entry, found: Found, tally: Tally) -> None:
         tally.shards.append((found.shard, entry.cell))
     if entry.verdict is not Verdict.UNREACHABLE:
         tally.delivered.add(entry.cell)
+        which = (entry.cell, entry.host)
+        if which not in tally.last or tally.last[which].recorded_at <= entry.recorded_at:
+            tally.last[which] = entry
 
 
 def disagreement(entry: Entry, told: CellResult | None) -> str:

@@ -10,6 +10,8 @@ from envcheck.kept import Change, Difference, Entry, History, Lost, Merged, Miss
 from envcheck.model import ANY_DRIVER
 from envcheck.report.plain import visible
 
+MOST_UNMET = 20
+"""Cells that are named; the report has them all."""
 CELL_ROWS = ("recorded (UTC)", "verdict", "as expected", "speed-up", "digest")
 ALL_ROWS = ("cell", "host", *CELL_ROWS)
 LONGEST = 60
@@ -155,8 +157,18 @@ def render_merged(found: Merged) -> str:
     lines = [f"{found.archive}: {counted(found.added, 'entry', 'entries')} added, {found.known} known already."]
     lines += [f"conflict: {visible(one.cell)}, {visible(one.source)}: {visible(one.what)}" for one in found.conflicts]
     lines += [f"not read: {visible(one.source)}: {visible(one.why)}" for one in found.refused]
-    lines += [*missing_lines(found.missing), *lost_lines(found.lost)]
+    lines += [*missing_lines(found.missing), *lost_lines(found.lost), *unmet_lines(found)]
     return "\n".join(lines)
+
+
+def unmet_lines(found: Merged) -> Iterator[str]:
+    """What came and is not as expected: an import that went well says nothing of that."""
+    if found.unmet:
+        named = ", ".join(
+            f"{visible(cell)} ({visible(verdict)})" for cell, verdict in [*found.unmet.items()][:MOST_UNMET]
+        )
+        more = f", and {len(found.unmet) - MOST_UNMET} more" if len(found.unmet) > MOST_UNMET else ""
+        yield f"not as expected: {len(found.unmet)} of {counted(found.came, 'cell', 'cells')} that came: {named}{more}"
 
 
 def missing_lines(missing: Sequence[Missing]) -> Iterator[str]:

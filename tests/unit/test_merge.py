@@ -48,6 +48,18 @@ def test_a_results_folder_is_imported_once(folder: Path, archive: Path) -> None:
         assert {entry.verdict.value for entry in opened.entries()} == set(VERDICTS)
 
 
+def test_what_came_and_is_not_as_expected_is_told(folder: Path, archive: Path) -> None:
+    """The exit code is that of the import: whoever looks at nothing else must not take it for the cells'."""
+    found = merge([folder], archive)
+
+    assert found.whole
+    assert dict(found.unmet) == {
+        as_if_seen(verdict).cell.id: verdict for verdict in VERDICTS if verdict != "accelerated"
+    }
+    assert "not as expected: 3 of 4 cells that came: " in render_merged(found)
+    assert "silent-cpu" in render_merged(found)
+
+
 def test_evidence_folders_files_archives_and_folders_of_folders_are_sources(
     folder: Path, archive: Path, tmp_path: Path
 ) -> None:

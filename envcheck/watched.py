@@ -126,6 +126,8 @@ class NativeLog(Record, frozen=True):
     renderer: str = ""
     version: str = ""
     silencers: tuple[str, ...] = ()
+    on_cpu: bool = False
+    """A model other than the blendshapes' got an interpreter on the CPU."""
 
 
 class Ending(Record, frozen=True):

@@ -14,7 +14,7 @@ from envcheck.watched import NativeLog
 
 LINE = 4000
 """Bytes of one line that are read; the rest passes unread."""
-TELLING = ("InferenceCalculator", "GL version")
+TELLING = ("InferenceCalculator", "GL version", "Feedback manager")
 KEPT = 200
 LEFTOVER_S = 0.3
 
@@ -122,4 +122,5 @@ def read_log(lines: list[str], env: dict[str, str]) -> NativeLog:
         renderer=(context and context.renderer) or "",
         version=context.version if context else "",
         silencers=silencers,
+        on_cpu=nativelog.interpreters(lines) > 0,
     )

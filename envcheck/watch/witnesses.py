@@ -240,9 +240,9 @@ def calculators(watched: Watched) -> Witness:
     """Which inference calculators ran, by the native log."""
     needs = "detection and landmarks run on a Gl calculator"
     log = watched.log
-    if log is None or not log.calculators:
+    if log is None or not (log.calculators or log.on_cpu):
         return Witness("calculators", Says.CANNOT_KNOW, "the native log names no calculator", needs)
-    saw = ", ".join(log.calculators)
+    saw = ", ".join(log.calculators) or "no calculator, and a model got an interpreter on the CPU"
     if mixed(watched) or not log.delegated:
         return Witness("calculators", Says.NOTHING, saw, needs)
     partly = Says.NOTHING if asked_for_gl(watched) else Says.CPU
@@ -255,9 +255,16 @@ def asked_for_gl(watched: Watched) -> bool:
 
 
 def mixed(watched: Watched) -> bool:
-    """True where models that follow the delegate were given to GL and to the CPU: which of them worked is not told."""
-    others = watched.log is not None and any(not name.startswith("Gl") for name in watched.log.delegated)
-    return others and asked_for_gl(watched)
+    """True where models that follow the delegate were given to GL and to the CPU: which of them worked is not told.
+
+    A MediaPipe that names no calculators names a GL context only where the GPU delegate was asked for.
+    """
+    log = watched.log
+    if log is None:
+        return False
+    if not log.calculators:
+        return log.on_cpu and bool(log.renderer)
+    return asked_for_gl(watched) and any(not name.startswith("Gl") for name in log.delegated)
 
 
 def context(watched: Watched) -> Witness:

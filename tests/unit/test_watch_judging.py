@@ -93,6 +93,9 @@ NVIDIA_GL = "OpenGL ES 3.2 NVIDIA 570.124.06"
 GL_LOG = NativeLog(("Gl", "Gl", "Cpu"), ("Gl", "Gl"), renderer="NVIDIA H200", version=NVIDIA_GL)
 SOFT_LOG = NativeLog(("Gl", "Gl", "Cpu"), ("Gl", "Gl"), renderer="llvmpipe (LLVM 15)", version="OpenGL ES 3.2 Mesa 22")
 CPU_LOG = NativeLog(("Cpu",) * 3, ("Cpu",) * 2, renderer="NVIDIA H200", version=NVIDIA_GL)
+NEW_LOG = NativeLog(renderer="NVIDIA H200", version=NVIDIA_GL)
+"""Of 1.0.1 and later: calculators are not named, and with delegate=GPU no model gets an interpreter on the CPU."""
+NEW_BOTH_LOG = msgspec.structs.replace(NEW_LOG, on_cpu=True)
 BOTH = ("Gl", "Gl", "Cpu", "Cpu")
 BOTH_LOG = NativeLog(BOTH, BOTH, renderer="NVIDIA H200", version=NVIDIA_GL)
 BOTH_SOFT_LOG = NativeLog(BOTH, BOTH, renderer="llvmpipe (LLVM 15)", version="OpenGL ES 3.2 Mesa 22")
@@ -168,6 +171,15 @@ def test_a_mediapipe_that_works_on_the_gpu_has_a_gl_thread_by_either_name(name: 
 
 def test_a_program_without_mediapipes_library_needs_no_thread_of_its_name() -> None:
     assert place(seen(process(FRONT, CORE, devices=("/dev/nvidia0",)), gpus=(gpu(),))) is Place.ON_GPU
+
+
+def test_a_model_in_an_interpreter_on_the_cpu_leaves_open_which_of_two_landmarkers_worked() -> None:
+    told, both = (judge(seen(ON_NVIDIA, gpus=(gpu(),), log=log)).answer for log in (NEW_LOG, NEW_BOTH_LOG))
+
+    assert (told.place, both.place) == (Place.ON_GPU, Place.UNKNOWN)
+    assert "a model got an interpreter on the CPU" in both.because
+    assert "one delegate only" in both.settle
+    assert "GPU123" in [one.code for one in findings(seen(ON_NVIDIA, gpus=(gpu(),), log=NEW_BOTH_LOG), both)]
 
 
 def test_where_something_else_draws_the_reason_says_so() -> None:

@@ -212,6 +212,16 @@ def test_a_line_that_says_the_same_again_stands_once_and_a_new_one_is_never_crow
     assert "999.1" in telling.lines[0]
 
 
+def test_a_model_that_gets_an_interpreter_on_the_cpu_is_heard_of() -> None:
+    telling = Telling()
+    telling.feed(
+        b"W0 1 inference_feedback_manager.cc:121] Feedback manager requires a model with a single signature i\n"
+    )
+
+    assert read_log(telling.lines, {}).on_cpu
+    assert not read_log([], {}).on_cpu
+
+
 def test_of_two_gl_contexts_the_one_that_was_made_last_comes_last() -> None:
     telling = Telling()
     for renderer in (b"NVIDIA H200", b"llvmpipe", b"NVIDIA H200"):

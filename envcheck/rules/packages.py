@@ -48,7 +48,25 @@ def not_installed(case: Case) -> str | None:
     packages = packages_of(case)
     if packages is None or "mediapipe" in installed(packages) or packages.shadowed:
         return None
-    return f"Python {packages.python}, {packages.executable}"
+    return f"Python {packages.python}, {packages.executable}" + elsewhere(packages)
+
+
+def elsewhere(packages: Packages) -> str:
+    """Where the user's own run finds MediaPipe all the same, to follow what was seen; empty where it finds none."""
+    found = next((one for one in packages.outside if canonical(one.name) == "mediapipe"), None)
+    if found is None:
+        return ""
+    where = "PYTHONPATH or the user's own site-packages, which an isolated interpreter (python -I) does not search"
+    return f"; MediaPipe {found.version} is in {where}"
+
+
+def install(case: Case) -> str:
+    """MediaPipe where it belongs: pip takes one that only the user's own run finds for installed."""
+    packages = packages_of(case)
+    if packages is None or not elsewhere(packages):
+        return pip(case, "install 'mediapipe>=1.0.1'")
+    made = f"{interpreter(case)} -m venv .venv && .venv/bin/python -m pip install 'mediapipe>=1.0.1'"
+    return f"{made}\nenvcheck check --python .venv/bin/python"
 
 
 def shadowed(case: Case) -> str | None:
@@ -191,7 +209,7 @@ RULES = (
         because="What another interpreter or environment has installed does not count: each has its own packages.",
         remedy="python -m pip install mediapipe    # with the interpreter that runs your program",
         url="https://ai.google.dev/edge/mediapipe/solutions/setup_python",
-        fix=lambda case: pip(case, "install 'mediapipe>=1.0.1'"),
+        fix=install,
     ),
     Rule(
         code="MPP411",

@@ -238,6 +238,8 @@ WORLDS = (
     World("MPP412", "needs absl-py, which is not installed",
           packages(distributions=with_mediapipe("0.10.35", "numpy", "absl-py", "opencv-contrib-python"))),
     World("MPP413", "Python 3.11.9", packages(distributions=())),
+    World("MPP413", "MediaPipe 1.2.2 is in PYTHONPATH or the user's own site-packages, which an isolated interpreter",
+          packages(distributions=(), outside=(Distribution(name="mediapipe", version="1.2.2"),))),
     World("MPP414", "/home/user/app/mediapipe.py", packages(shadowed="/home/user/app/mediapipe.py")),
     World("MPP415", "1.0.0", packages(distributions=with_mediapipe("1.0.0"))),
     World("MPP415", "never hands it", packages(distributions=with_mediapipe("0.10.31"))),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from envcheck.model import AXES
 from envcheck.report.plain import visible
-from envcheck.report.table import Place, Table, moment_of
+from envcheck.report.table import Place, State, Table, moment_of
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
@@ -49,7 +49,7 @@ def families_of(table: Table) -> Iterator[GaugeMetricFamily]:
     yield family("info", "The axes of a cell.", places, AXES, axes_of)
     yield family("state", "What is known of a cell on such a host: 1.", places, ("state",), state_of)
     yield family("verdict", "The newest verdict: 1.", places, ("verdict",), verdict_of)
-    yield family("met", "1 where the newest verdict is the expected one.", places, (), met_of)
+    yield family("met", "1 where the newest verdict is the expected one; none where it is stale.", places, (), met_of)
     yield family("composed", "1 where nobody saw the newest entry: it was composed.", places, (), composed_of)
     yield family("speedup_ratio", "CPU time / GPU time and its 95% interval.", places, ("bound",), speedup_of)
     yield family("frame_seconds", "Time per frame in steady work.", places, ("delegate", "quantile"), times_of)
@@ -89,8 +89,8 @@ def verdict_of(place: Place) -> Samples:
 
 
 def met_of(place: Place) -> Samples:
-    """Whether it is the expected one."""
-    if place.entry is not None:
+    """Whether it is the expected one; what was so long ago says nothing of now, as in JUnit."""
+    if place.entry is not None and not (place.entry.met and place.state is State.STALE):
         yield (), float(place.entry.met)
 
 

@@ -92,6 +92,11 @@ def test_prometheus_has_samples_for_what_was_measured_and_no_others() -> None:
     assert {cell for cell, _ in ratios} == {"venv-py3.11-mp1.2.2", "venv-py3.11-mp0.10.35"}
     assert verdicts["venv-py3.11-mp1.1.1"] == "refused"
     assert "venv-py3.11-mp0.10.21" not in verdicts
+    assert {labels["cell"]: met for labels, met in found["envcheck_cell_met"]} == {
+        "venv-py3.11-mp1.2.2": 1.0,
+        "venv-py3.11-mp1.1.1": 0.0,
+        "venv-py3.11-mp0.10.33": 0.0,
+    }
     assert len(found["envcheck_cell_info"]) == 8
     seconds = {
         (labels["delegate"], labels["quantile"]): value for labels, value in found["envcheck_cell_frame_seconds"]

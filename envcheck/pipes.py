@@ -198,20 +198,26 @@ class Pump:
                 self._read(key.fd)
 
     def until_sent(self, deadline: float) -> bool:
-        """Send until all is sent, refused, or the child has ended; False if the deadline came first."""
+        """Send until all is sent, refused, or the child has ended; False if the deadline came first.
+
+        Who comes late looks once more all the same, here and below: on a busy machine, or after Ctrl-Z, the child may
+        have done its part in time.
+        """
         while self.sending and not self.ended:
-            if time.monotonic() >= deadline:
-                return False
-            self.step(deadline - time.monotonic())
-        return True
+            left = deadline - time.monotonic()
+            self.step(left)
+            if left <= 0:
+                break
+        return self.ended or not self.sending
 
     def until_ended(self, deadline: float | None) -> bool:
         """Move bytes until the child has ended; False if the deadline (of `time.monotonic`) came first."""
         while not self.ended:
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
-            self.step(None if deadline is None else deadline - time.monotonic())
-        return True
+            left = None if deadline is None else deadline - time.monotonic()
+            self.step(left)
+            if left is not None and left <= 0:
+                break
+        return self.ended
 
     def close(self) -> None:
         """Forget the pipes; closing them is their owner's business."""

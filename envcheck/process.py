@@ -52,7 +52,8 @@ GRACE_S = 2.0
 
 _REAP_S = 5.0
 _REFUSAL = "interrupted: no process is started any more"
-_FAREWELL_S = 1.0
+_FAREWELL_S = 5.0
+"""For a child whose pipe has closed: closing its other files, a driver's among them, may take a moment."""
 
 
 class _Group:
@@ -324,7 +325,7 @@ class Conversation:
     def receive_line(self, deadline_s: float, limit: int = MESSAGE_LIMIT) -> bytes | TimedOut | Closed | TooLong:
         """The next message without its newline, of at most `limit` bytes (and never more than MESSAGE_LIMIT)."""
         limit = min(limit, MESSAGE_LIMIT - 1)
-        deadline = time.monotonic() + deadline_s
+        deadline, late = time.monotonic() + deadline_s, False
         while self._too_long is None:
             line = self._inbox.take()
             if line is not None and len(line) <= limit:
@@ -333,11 +334,13 @@ class Conversation:
                 self._too_long = TooLong(limit, (line or self._inbox.start(200))[:200])
             elif self._group is None or self._farewell is not None or self._pump.ended or not self._pump.open:
                 return self._last_words()
-            elif time.monotonic() >= deadline:
+            elif late:
                 return TimedOut(deadline_s)
             else:
+                left = deadline - time.monotonic()
                 self._pump.listen(self._stdout, on=True)
-                self._pump.step(deadline - time.monotonic())
+                self._pump.step(left)
+                late = left <= 0  # what has come by then is heard, however late we look
         if self._farewell is None:
             self._pump.listen(self._stdout, on=False)
         return self._too_long

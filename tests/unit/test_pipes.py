@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envcheck.pipes import Capture, Inbox, LineLog
+from envcheck.pipes import Capture, Inbox, LineLog, Pump
 
+PAST = float("-inf")
 CHUNKS = st.lists(st.binary(max_size=30), max_size=30)
 
 
@@ -74,3 +77,32 @@ def test_an_inbox_throws_away_what_exceeds_its_room() -> None:
     inbox.feed(b"\n")
 
     assert (len(inbox), inbox.take(), inbox.start(9)) == (5, None, b"12345")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_whoever_comes_after_the_deadline_looks_once_more(gone: bool) -> None:
+    """On a busy machine we may come late to a child that has ended in time, and has said everything."""
+    (ended, ending), (output, said) = os.pipe(), os.pipe()
+    heard: list[bytes] = []
+    pump = Pump(ended, {output: heard.append})
+    os.write(said, b"all of it")
+    if gone:
+        os.close(ending)
+
+    assert pump.until_ended(PAST) == gone
+    assert heard == [b"all of it"]
+    pump.close()
+    for descriptor in (ended, output, said, *(() if gone else (ending,))):
+        os.close(descriptor)
+
+
+def test_what_can_be_sent_at_once_is_sent_after_the_deadline_too() -> None:
+    (ended, ending), (taken, given) = os.pipe(), os.pipe()
+    pump = Pump(ended, {})
+    pump.send(given, b"all of it")
+
+    assert pump.until_sent(PAST)
+    assert os.read(taken, 100) == b"all of it"
+    pump.close()
+    for descriptor in (ended, ending, taken, given):
+        os.close(descriptor)

@@ -1,11 +1,13 @@
 """The compatibility table as JUnit XML: a suite for each grid, a test for each place.
 
 A cell that met its expectation passes, one that did not is a failure, one that could not be judged is an error. What
-was not tried on such a host, or so long ago that its pass is none any more, is skipped with its reason.
+was not tried on such a host, or so long ago that its pass is none any more, is skipped with its reason; where that is
+all, one more test is an error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from envcheck.model import Status
@@ -18,8 +20,29 @@ def render(table: Table) -> str:
     root = ET.Element("testsuites", name="envcheck")
     for grid in table.grids:
         root.append(suite_of(grid))
+    if why := nothing_judged(list(table.places())):
+        root.append(suite_of_nothing(why))
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def nothing_judged(places: Sequence[Place]) -> str:
+    """Why the document says nothing of any machine, or an empty text. The impossible alone may be all that there is."""
+    if any(place.state is State.TESTED for place in places):
+        return ""
+    open_ones = [place for place in places if place.state not in (State.IMPOSSIBLE, State.EXCLUDED)]
+    if places and not open_ones:
+        return ""
+    states = ", ".join(sorted({place.state.value for place in open_ones}))
+    return f"nothing was judged lately: {states or 'no cell'}"
+
+
+def suite_of_nothing(why: str) -> ET.Element:
+    """A suite with the one test that fails where no other can: skipped throughout is not passed."""
+    suite = ET.Element("testsuite", name="envcheck", tests="1", failures="0", errors="1", skipped="0")
+    case = ET.SubElement(suite, "testcase", classname="envcheck", name="something was judged")
+    ET.SubElement(case, "error", message=why)
+    return suite
 
 
 def suite_of(grid: Grid) -> ET.Element:

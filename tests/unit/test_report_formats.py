@@ -12,9 +12,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from envcheck.kept import Change
+from envcheck.model import Verdict
 from envcheck.report import badge, csv, json, junit, prometheus, summary
 from envcheck.report.table import Table
-from tests.unit.tabled import LONG_AGO, TODAY, axes_of, entry_of, every_state, table_of
+from tests.unit.tabled import LONG_AGO, TODAY, axes_of, entry_of, every_state, slot_of, table_of
 
 CHANGE = Change(
     cell="venv-py3.11-mp1.2.2", host="H", kind="regression", before=entry_of(), after=entry_of("refused"),
@@ -73,6 +74,28 @@ def test_junit_passes_only_what_met_its_expectation_lately() -> None:
     }  # fmt: skip
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": "8", "failures": "1", "errors": "1", "skipped": "5"}
+
+
+FORETOLD = entry_of("impossible", axes_of("1.0.0"), expected=Verdict.IMPOSSIBLE, met=True)
+
+
+@pytest.mark.parametrize(
+    ("table", "errors"),
+    [
+        (table_of([]), 1),
+        (table_of([], [slot_of(mediapipe="1.2.2")]), 1),
+        (table_of([entry_of(recorded_at=LONG_AGO)]), 1),
+        (table_of([FORETOLD, entry_of("unreachable")]), 1),
+        (table_of([FORETOLD]), 0),
+        (table_of([FORETOLD, entry_of()]), 0),
+        (table_of([entry_of(), entry_of("unreachable", axes_of("1.1.1"))]), 0),
+    ],
+    ids=["nothing", "untested", "stale", "a lost driver", "the impossible alone", "and one that passes", "one passes"],
+)
+def test_a_junit_in_which_nothing_was_judged_is_not_green(table: Table, errors: int) -> None:
+    cases = [case for suite in ET.fromstring(junit.render(table)) for case in suite]
+
+    assert sum(case.find("error") is not None for case in cases) == errors
 
 
 def test_junit_says_a_stale_failure_is_one() -> None:

@@ -167,7 +167,7 @@ def device_of(delegate, log):
     libraries, files = held_by_this_process()
     if libraries is None:
         return f"probably GPU: {renderer} ({version}); libraries and device files cannot be read here"
-    driver = any(name.startswith(("libEGL_nvidia", "libnvidia-eglcore")) for name in libraries)
+    driver = any(name.startswith("libnvidia-eglcore") for name in libraries)
     device = any(re.match(r"/dev/nvidia\d", path) for path in files)
     if "NVIDIA" in version and driver and device:
         return f"GPU: {renderer} ({version}); NVIDIA's driver is mapped and its device is open"

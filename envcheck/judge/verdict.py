@@ -39,6 +39,8 @@ MIN_KERNEL_WITNESSES = 2
 """So many of them must speak for hardware before anything passes."""
 AGAINST_HARDWARE = frozenset({Says.SOFTWARE, Says.OTHER_GPU, Says.CPU, Says.CONTRADICTS})
 
+FACES_ENOUGH = 0.5
+"""Where fewer of the timed frames have a face, mostly the detector was timed, and not the landmark model."""
 MAX_FACES_LOST = 0.1
 """Largest share of timed frames in which only one side may have found a face."""
 
@@ -259,9 +261,13 @@ def from_faces_of(run: Repeat) -> Answer | None:
     cpu, gpu = (sum(block.faces for block in worker.blocks if block.pair in both) for worker in (run.cpu, run.gpu))
     if both and not max(cpu, gpu):
         return Verdict.UNKNOWN, "no face was found in the timed frames, so the landmark model was not timed"
-    if abs(cpu - gpu) <= MAX_FACES_LOST * max(cpu, gpu):
-        return None
-    return Verdict.WRONG, f"in the timed frames the CPU found a face {cpu} times and the GPU {gpu} times"
+    if abs(cpu - gpu) > MAX_FACES_LOST * max(cpu, gpu):
+        return Verdict.WRONG, f"in the timed frames the CPU found a face {cpu} times and the GPU {gpu} times"
+    frames = sum(len(block.times_ms) for block in run.cpu.blocks if block.pair in both)
+    if max(cpu, gpu) < FACES_ENOUGH * frames:
+        what = f"a face was found in {max(cpu, gpu)} of {frames} timed frames"
+        return Verdict.UNKNOWN, f"{what}, so mostly the detector was timed"
+    return None
 
 
 def from_speed(evidence: Evidence, bench: Bench | None) -> Answer:

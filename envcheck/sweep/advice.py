@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from envcheck.judge.verdict import FACES_ENOUGH
 from envcheck.model import Verdict
 from envcheck.swept import Advice, Choice, Figures, Row, Side, Work
 
@@ -14,8 +15,6 @@ CLEARLY_LESS = 0.8
 """CPU time per frame below this share is worth a word."""
 PROVEN = frozenset({Verdict.ACCELERATED, Verdict.SLOWER, Verdict.INCONCLUSIVE})
 """Verdicts of a hardware GPU that is proven, with landmarks that agree. Any other GPU is never recommended."""
-FACES_ENOUGH = 0.5
-"""Where fewer frames have a face, mostly the detector was timed."""
 
 
 class Candidate(NamedTuple):

@@ -417,6 +417,26 @@ def test_one_witness_that_could_not_look_does_not_undo_the_others(witness: str) 
     assert judge(FORGIVEN[witness](load("accelerated"))).verdict is Verdict.ACCELERATED
 
 
+def with_faces(share: float) -> Change:
+    """Both delegates find a face in this share of the frames of each block."""
+
+    def change(evidence: Evidence) -> Evidence:
+        workers = (
+            tuple(replace(block, faces=int(share * len(block.times_ms))) for block in worker.blocks)
+            for worker in (evidence.cpu, evidence.gpu)
+        )
+        return both(*(of(blocks=blocks) for of, blocks in zip((cpu, gpu), workers, strict=True)))(evidence)
+
+    return change
+
+
+def test_a_speed_up_over_frames_that_mostly_have_no_face_is_the_detectors() -> None:
+    mostly_empty, mostly_full = (judge(with_faces(share)(load("accelerated"))) for share in (0.25, 0.75))
+
+    assert (mostly_empty.verdict, mostly_full.verdict) == (Verdict.UNKNOWN, Verdict.ACCELERATED)
+    assert "so mostly the detector was timed" in mostly_empty.because
+
+
 def test_the_interval_is_called_by_the_confidence_that_was_asked_for() -> None:
     asked = replace(load("accelerated"), gate=replace(load("accelerated").gate, confidence=0.8))
 

@@ -51,6 +51,7 @@ def conclude_cell(evidence: Evidence) -> CellResult:
         bench=judgement.bench,
         evidence=evidence_path(evidence.cell.id),
         composed=evidence.composed,
+        recorded_at=evidence.recorded_at,
     )
 
 

@@ -647,6 +647,8 @@ class CellResult(Record, frozen=True):
     """Path of the evidence file, relative to results.json."""
     composed: str = ""
     """Not empty: the evidence was composed and not seen; such a cell meets no expectation."""
+    recorded_at: str = ""
+    """When it was seen, as the evidence says."""
 
 
 class Shard(Record, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ def render(results: Results) -> str:
         "",
         *shard_lines(results.shard),
         *host_lines(results.host),
+        *date_lines(results.cells),
         "",
         *table_lines(results.cells),
     ]
@@ -99,6 +100,13 @@ def host_lines(host: Host) -> Iterator[str]:
     if host.steering:
         named = ", ".join(f"{name}={value}" for name, value in sorted(host.steering.items()))
         yield f"- Variables that steer GL: {escape(named)}"
+
+
+def date_lines(cells: Sequence[CellResult]) -> Iterator[str]:
+    """From when to when cells were seen; nothing where none says."""
+    known = sorted({cell.recorded_at for cell in cells if cell.recorded_at})
+    if known:
+        yield f"- Recorded: {escape(' to '.join(dict.fromkeys((known[0], known[-1]))))}"
 
 
 def gpus_of(nvml: Nvml | Unread) -> str:

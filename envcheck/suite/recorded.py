@@ -108,8 +108,11 @@ def register(config: pytest.Config, folder: str) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """How many cells there are."""
-    return f"envcheck: recorded cells: {len(config.stash[CELLS])}"
+    """How many cells there are, and from when to when they were seen."""
+    cells = config.stash[CELLS]
+    seen = sorted({visible(cell.result.recorded_at) for cell in cells} - {""})
+    when = f", seen {' to '.join(dict.fromkeys((seen[0], seen[-1])))}" if seen else ""
+    return f"envcheck: recorded cells: {len(cells)}{when}"
 
 
 RAN = ("passed", "failed", "error", "xfailed", "xpassed")

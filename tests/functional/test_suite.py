@@ -368,6 +368,8 @@ def test_what_a_failing_test_of_the_users_printed_is_shown_and_silent_reports_ar
 def test_a_users_pytest_takes_results_as_an_option(tmp_path: Path, mine: Path) -> None:
     ran = user_pytest(mine, f"--envcheck-results={published(tmp_path, 'accelerated')}")
 
+    assert f"envcheck: recorded cells: 1, seen {as_if_seen('accelerated').recorded_at}\n" in ran.text
+
     assert ran.code == 0
     assert "recorded cells: 1" in ran.text
     assert len(ran.outcomes) == 3

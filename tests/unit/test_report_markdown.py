@@ -127,6 +127,20 @@ def test_the_host_is_described() -> None:
     assert "not known: NVML could not be loaded" in markdown.render(of("emulated"))
 
 
+def test_a_report_says_of_when_it_is() -> None:
+    """One that a later run could not replace must not be taken for that run's."""
+    first, last = (replace(one, recorded_at=f"2026-11-{day}T02:00:00+00:00") for one, day in zip(
+        evidence_of("accelerated", "refused"), (20, 21), strict=True
+    ))  # fmt: skip
+
+    assert "- Recorded: 2026-11-20T02:00:00+00:00\n" in markdown.render(conclude([first]))
+    assert "- Recorded: 2026-11-20T02:00:00+00:00 to 2026-11-21T02:00:00+00:00\n" in markdown.render(
+        conclude([last, first])
+    )
+    assert [cell.recorded_at for cell in conclude([first]).cells] == [first.recorded_at]
+    assert "- Recorded" not in markdown.render(conclude([replace(first, recorded_at="")]))
+
+
 def test_no_cells_are_said_to_be_none() -> None:
     assert "No cell was run." in markdown.render(Results(host=of("refused").host, cells=(), summary={}))
 

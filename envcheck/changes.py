@@ -156,9 +156,16 @@ def speed_change(before: Sequence[Entry], after: Sequence[Entry], step: Step) ->
     """A change of speed, in words and figures."""
     cpu, gpu = (ratio_of(before[-1], after[0], side) for side in ("cpu", "gpu"))
     kind = IMPROVEMENT if step.size > 0 else REGRESSION
-    if kind is REGRESSION and cpu is not None and gpu is not None and gpu < NOTICED and cpu < 1 / NOTICED:
+    if cpu is not None and gpu is not None and is_the_cpus(kind, cpu, gpu):
         kind = NEITHER
     return change_of(before, after, kind, told(before[-1], after[0], step), Symptom.SPEED, worse=step.size < 0)
+
+
+def is_the_cpus(kind: str, cpu: float, gpu: float) -> bool:
+    """Whether a change of speed-up is the CPU's alone, by both delegates' times after over times before."""
+    if kind == REGRESSION:
+        return gpu < NOTICED and cpu < 1 / NOTICED
+    return gpu > 1 / NOTICED and cpu > NOTICED
 
 
 def ratio_of(before: Entry, after: Entry, side: str) -> float | None:

@@ -172,6 +172,14 @@ def test_a_faster_cpu_is_no_regression_of_the_gpu() -> None:
     assert "GPU 2." in change.what
 
 
+def test_a_slower_cpu_is_no_improvement_of_the_gpu() -> None:
+    (change,) = changes(history(30, Turn(20, {"governor": "powersave"}, 1.5, cpu=1.5), noise=0.001))
+    assert change.kind == NEITHER
+    assert "the speed-up rose" in change.what
+    (faster,) = changes(history(30, Turn(20, NEW_DRIVER, 1.5)))
+    assert faster.kind == IMPROVEMENT
+
+
 def test_what_happened_is_told_with_figures() -> None:
     (change,) = changes(history(30, Turn(20, NEW_DRIVER, 0.7), noise=0.001))
     assert change.what.startswith("the speed-up fell by 30 % (between 2")

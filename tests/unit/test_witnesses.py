@@ -423,6 +423,16 @@ def test_where_calculators_are_not_named_the_interpreters_of_the_cpu_are_counted
     assert calculators.testify(replace(ACCELERATED, cpu=cpu, gpu=gpu)).says is says
 
 
+def test_calculators_that_somebody_else_names_do_not_hide_the_interpreters_of_the_cpu() -> None:
+    """0.10.14 and later announce none on GL, whoever prints "Using Gl": read from 0.10.14, 0.10.21 and 0.10.35."""
+    gpu = replace(ACCELERATED.gpu, log=(*ACCELERATED.gpu.log, compose.FEEDBACK, compose.FEEDBACK))
+    forged = replace(ACCELERATED, gpu=gpu)
+
+    assert calculators.testify(ACCELERATED).says is Says.GL
+    assert calculators.testify(forged).says is Says.CONTRADICTS
+    assert judge(forged).verdict is Verdict.CONTRADICTORY
+
+
 # --- EGL devices ------------------------------------------------------------------------------------------------
 
 

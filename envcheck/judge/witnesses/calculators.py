@@ -18,10 +18,12 @@ ON_CPU = frozenset({"Cpu", "Xnnpack"})
 
 def testify(evidence: Evidence) -> Witness:
     """GL where both models ran on it, CPU where all did; contradicts where one did, and another model did not."""
-    names = nativelog.calculators(evidence.gpu.log)
-    if not names and (told := by_interpreters(evidence)):
+    names, told = nativelog.calculators(evidence.gpu.log), by_interpreters(evidence)
+    if told and not names:
         return Witness(NAME, *told, NEEDS, WORDS)
     says, saw = statement(names, cut=evidence.gpu.log_dropped > 0)
+    if told and says is Says.GL:
+        return Witness(NAME, Says.CONTRADICTS, f"{saw}, but {told[1]}", NEEDS, WORDS)
     return Witness(NAME, says, saw, NEEDS, WORDS)
 
 

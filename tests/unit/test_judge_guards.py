@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from envcheck.facts import Facts, KernelModule
 from envcheck.judge import witnesses
 from envcheck.judge.verdict import from_device, judge, same_worker
-from envcheck.judge.witnesses import devices, egl_devices, libraries, nvml_process
+from envcheck.judge.witnesses import devices, egl_devices, gl_context, libraries, native_log, nvml_process
 from envcheck.judge.witnesses.common import module_versions
 from envcheck.model import EglDevice, Evidence, GlContext, Image, Nvml, Says, Unread, Verdict, WorkerRun
 from tests.golden import as_if_seen
@@ -155,6 +155,60 @@ def test_the_default_display_is_one_of_the_devices_of_the_kernel_s_driver(eviden
 )
 def test_device_files_of_others_are_others(opened: tuple[str, ...], says: Says) -> None:
     assert devices.sign(worker(ACCELERATED.gpu, devices=opened, device_numbers={}))[0] is says
+
+
+@pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        ({}, Says.HARDWARE),
+        ({"version": NEWER}, Says.CONTRADICTS),
+        ({"path": "none", "error": "EGL_NOT_INITIALIZED"}, Says.NOTHING),
+    ],
+    ids=["the kernel's driver", "another driver", "none"],
+)
+def test_a_context_of_ours_is_of_the_kernel_s_driver(context: dict[str, str], says: Says) -> None:
+    assert gl_context.testify(enumerated(**context)).says is says
+
+
+def gl_line(renderer: str, version: str) -> str:
+    return f"I0000 00:00:1.0 1 gl_context.cc:369] GL version: 3.2 ({version}), renderer: {renderer}"
+
+
+NVIDIA = gl_line("NVIDIA GeForce RTX 5090/PCIe/SSE2", "OpenGL ES 3.2 NVIDIA 570.144")
+LLVMPIPE = gl_line("llvmpipe (LLVM 15.0.6, 256 bits)", "OpenGL ES 3.2 Mesa 22.3.6")
+INTEL = gl_line("Mesa Intel(R) UHD Graphics", "OpenGL ES 3.2 Mesa 22.3.6")
+
+
+@pytest.mark.parametrize(
+    ("log", "dropped", "says"),
+    [
+        ((NVIDIA,), 0, Says.HARDWARE),
+        ((NVIDIA, LLVMPIPE), 0, Says.CONTRADICTS),
+        ((INTEL, LLVMPIPE), 0, Says.SOFTWARE),
+        ((), 0, Says.NOTHING),
+        ((), 1, Says.CANNOT_KNOW),
+    ],
+    ids=["NVIDIA's", "NVIDIA's and another", "two others, the last one counts", "none", "a log that was cut"],
+)
+def test_the_log_names_the_contexts_that_were_made(log: tuple[str, ...], dropped: int, says: Says) -> None:
+    told = replace(ACCELERATED, gpu=worker(ACCELERATED.gpu, log=log, log_dropped=dropped))
+
+    assert native_log.testify(told).says is says
+
+
+# --- the speed ---------------------------------------------------------------------------------------------------
+
+
+def test_an_interval_that_touches_the_threshold_is_not_above_it() -> None:
+    bench = judge(ACCELERATED).bench
+    assert bench is not None
+    assert bench.speedup is not None
+    low, high = bench.speedup.ci95
+    at_low, at_high = (
+        judge(replace(ACCELERATED, gate=replace(ACCELERATED.gate, min_speedup=bound))).verdict for bound in (low, high)
+    )
+
+    assert (at_low, at_high) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
 
 
 # --- the order of the first steps --------------------------------------------------------------------------------

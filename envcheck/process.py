@@ -52,8 +52,7 @@ GRACE_S = 2.0
 
 _REAP_S = 5.0
 _REFUSAL = "interrupted: no process is started any more"
-_FAREWELL_S = 5.0
-"""For a child whose pipe has closed: closing its other files, a driver's among them, may take a moment."""
+_FAREWELL_S = 5.0  # a child whose pipe has closed may take a moment to close its other files, a driver's among them
 
 
 class _Group:
@@ -110,9 +109,8 @@ class _Group:
             with self._lock:
                 self.popen.wait()
                 self._reaped = True
-            for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
-                if stream is not None:
-                    stream.close()
+            for stream in filter(None, (self.popen.stdin, self.popen.stdout, self.popen.stderr)):
+                stream.close()
             os.close(self.ended)
         with _lock:
             _live.discard(self)
@@ -134,8 +132,6 @@ def _await_exit(popen: subprocess.Popen[bytes]) -> Exit:
 _lock = threading.RLock()  # the signal handler may come while its own thread holds it
 _live: set[_Group] = set()
 _refused = False
-
-
 _starting = threading.local()  # has `now` in a thread that is just starting a child, which nobody knows of yet
 
 
@@ -282,13 +278,14 @@ class Conversation:
     """A long-lived child: bytes go to its standard input, newline-terminated messages come from its standard output.
 
     Its standard error is read all the time, into bounded memory. One that could not be started answers every call with
-    Closed and the reason. Used by one thread; `kill_all` may come from any. Leaving its `with` block kills it.
+    Closed and the reason. Used by one thread; `kill` may come from any. Leaving its `with` block kills it.
     """
 
     def __init__(self, group: _Group | str) -> None:
         self._group = group if isinstance(group, _Group) else None
         self._farewell = Closed(reason=group) if isinstance(group, str) else None
         self._too_long: TooLong | None = None
+        self._used = threading.RLock()
         self._inbox = Inbox(MESSAGE_LIMIT)
         self._log = LineLog()
         self._reader = threading.Thread(target=self._follow_log, name="stderr", daemon=True)
@@ -311,39 +308,40 @@ class Conversation:
 
     def send(self, data: bytes, deadline_s: float) -> TimedOut | Closed | None:
         """Send `data` whole; None if the child's pipe took it. What it said before Closed can still be received."""
-        if self._group is None or self._farewell is not None:
-            return self._farewell
-        self._pump.listen(self._stdout, on=len(self._inbox) < MESSAGE_LIMIT)
-        self._pump.send(_number(self._group.popen.stdin), data)
-        sent = self._pump.until_sent(time.monotonic() + deadline_s)
-        unsent = self._pump.sending
-        self._pump.stop_sending()
-        if not sent:
-            return TimedOut(deadline_s)
-        return self._last_words() if unsent or self._pump.refused else None
+        with self._used:
+            if self._group is None or self._farewell is not None:
+                return self._farewell
+            self._pump.listen(self._stdout, on=len(self._inbox) < MESSAGE_LIMIT)
+            self._pump.send(_number(self._group.popen.stdin), data)
+            sent = self._pump.until_sent(time.monotonic() + deadline_s)
+            unsent = self._pump.sending
+            self._pump.stop_sending()
+            if not sent:
+                return TimedOut(deadline_s)
+            return self._last_words() if unsent or self._pump.refused else None
 
     def receive_line(self, deadline_s: float, limit: int = MESSAGE_LIMIT) -> bytes | TimedOut | Closed | TooLong:
         """The next message without its newline, of at most `limit` bytes (and never more than MESSAGE_LIMIT)."""
-        limit = min(limit, MESSAGE_LIMIT - 1)
-        deadline, late = time.monotonic() + deadline_s, False
-        while self._too_long is None:
-            line = self._inbox.take()
-            if line is not None and len(line) <= limit:
-                return line
-            if line is not None or len(self._inbox) > limit:
-                self._too_long = TooLong(limit, (line or self._inbox.start(200))[:200])
-            elif self._group is None or self._farewell is not None or self._pump.ended or not self._pump.open:
-                return self._last_words()
-            elif late:
-                return TimedOut(deadline_s)
-            else:
-                left = deadline - time.monotonic()
-                self._pump.listen(self._stdout, on=True)
-                self._pump.step(left)
-                late = left <= 0  # what has come by then is heard, however late we look
-        if self._farewell is None:
-            self._pump.listen(self._stdout, on=False)
-        return self._too_long
+        with self._used:
+            limit, deadline, late = min(limit, MESSAGE_LIMIT - 1), time.monotonic() + deadline_s, False
+            while self._too_long is None:
+                line = self._inbox.take()
+                if line is not None and len(line) <= limit:
+                    return line
+                if line is not None or len(self._inbox) > limit:
+                    self._too_long = TooLong(limit, (line or self._inbox.start(200))[:200])
+                elif self._group is None or self._farewell is not None or self._pump.ended or not self._pump.open:
+                    return self._last_words()
+                elif late:
+                    return TimedOut(deadline_s)
+                else:
+                    left = deadline - time.monotonic()
+                    self._pump.listen(self._stdout, on=True)
+                    self._pump.step(left)
+                    late = left <= 0  # what has come by then is heard, however late we look
+            if self._farewell is None:
+                self._pump.listen(self._stdout, on=False)
+            return self._too_long
 
     def stderr_lines(self) -> Lines:
         """Standard error so far: the first and the last 400 lines, and how many were dropped between."""
@@ -374,8 +372,9 @@ class Conversation:
             self._group.signal(signal.SIGKILL)
             self._group.wait(_REAP_S)
             self._reader.join(_FAREWELL_S)
-            self._pump.close()
-            self._farewell = Closed(self._group.finish(), rest=self._inbox.start(200))
+            with self._used:  # another thread that waits for an answer hears of the end before its pipe is closed
+                self._pump.close()
+                self._farewell = Closed(self._group.finish(), rest=self._inbox.start(200))
         return self._farewell.exit
 
     def _last_words(self) -> Closed:

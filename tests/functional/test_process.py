@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import selectors
 import signal
 import subprocess
 import sys
@@ -327,6 +328,28 @@ def test_closing_one_that_ignores_everything_kills_it() -> None:
     with Conversation.start(python(IGNORES_SIGTERM)) as child:
         assert child.receive_line(HANG_S) == b"up"
         assert child.close(0.2) == Exit(signal="SIGKILL")
+
+
+def test_whoever_waits_for_an_answer_is_told_when_another_thread_kills(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C amid `bench` took as long as an answer may: the pipe was closed under a thread that was slow."""
+    heard: list[object] = []
+    waiting, select = threading.Event(), selectors.DefaultSelector.select
+
+    def slow(selector: selectors.DefaultSelector, timeout: float | None = None) -> object:
+        if threading.current_thread() is listener:
+            waiting.set()
+            time.sleep(1)  # in which the child ends, and is buried
+        return select(selector, timeout)
+
+    with Conversation.start(python("import time; time.sleep(600)")) as talk:
+        listener = threading.Thread(target=lambda: heard.append(talk.receive_line(HANG_S)))
+        monkeypatch.setattr(selectors.DefaultSelector, "select", slow)
+        listener.start()
+        assert waiting.wait(HANG_S)
+        assert talk.kill() == Exit(signal="SIGKILL")
+        listener.join(HANG_S)
+
+    assert heard == [Closed(Exit(signal="SIGKILL"))]
 
 
 def test_waiting_costs_no_processor_time() -> None:

@@ -48,10 +48,11 @@ VERSION = len(STEPS)
 
 def version_of(connection: sqlite3.Connection) -> int:
     """The version of a file; 0 where it is empty. Raises UsageError for a file of another program or of the future."""
+    # First whether it is empty: another process may make it an archive between two questions, and never unmakes it.
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     found, owner = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("user_version", "application_id")
     )
-    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION and not (empty and found == 0):
         raise UsageError("it is a database of another program", remedy="Name an archive that envcheck wrote.")
     if found > VERSION:

@@ -37,17 +37,16 @@ class Terms:
 
 @dataclass
 class Tally:
-    """What has come of an import so far. `delivered` are cells of which a host has said something."""
+    """What has come of an import so far. `delivered` has, of cells of which a host has said something, the
+    newest entry of each class of hosts."""
 
     added: int = 0
     known: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-    delivered: set[str] = field(default_factory=set)
+    delivered: dict[str, dict[str, Entry]] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     shards: list[tuple[Shard, str]] = field(default_factory=list)
-    last: dict[tuple[str, str], Entry] = field(default_factory=dict)
-    """Of each delivered cell the newest entry of each class of hosts."""
     given_up: dict[str, Lost] = field(default_factory=dict)
     """Cells of which an engine says itself that nothing came back; their evidence says why."""
 
@@ -85,18 +84,17 @@ def merge(
 def merged(target: Path, tally: Tally, absent: tuple[Lost, ...]) -> Merged:
     """What came of it, as it is told."""
     missing = lost.missing_shards(tally.shards)
-    unmet = {cell: one.verdict.value for (cell, _), one in sorted(tally.last.items()) if not one.met}
-    conflicts, refused = tuple(tally.conflicts), tuple(tally.refused)
+    last = (one for _, by_host in sorted(tally.delivered.items()) for _, one in sorted(by_host.items()))
     return Merged(
-        str(target),
-        tally.added,
-        tally.known,
-        conflicts,
-        refused,
-        missing,
-        absent,
+        archive=str(target),
+        added=tally.added,
+        known=tally.known,
+        conflicts=tuple(tally.conflicts),
+        refused=tuple(tally.refused),
+        missing=missing,
+        lost=absent,
         came=len(tally.delivered),
-        unmet=unmet,
+        unmet={one.cell: one.verdict.value for one in last if not one.met},
     )
 
 
@@ -136,7 +134,7 @@ def take(archive: Archive, found: Found, tally: Tally, terms: Terms) -> None:
             return
     if archive.add(entry, found.evidence):
         tally.added += 1
-        tally.fresh |= {entry.cell} & tally.delivered
+        tally.fresh |= {entry.cell} & tally.delivered.keys()
     else:
         tally.known += 1
 
@@ -146,10 +144,9 @@ def arrived(entry: Entry, found: Found, tally: Tally) -> None:
     if found.shard is not None:
         tally.shards.append((found.shard, entry.cell))
     if entry.verdict is not Verdict.UNREACHABLE:
-        tally.delivered.add(entry.cell)
-        which = (entry.cell, entry.host)
-        if which not in tally.last or tally.last[which].recorded_at <= entry.recorded_at:
-            tally.last[which] = entry
+        last = tally.delivered.setdefault(entry.cell, {})
+        if entry.host not in last or last[entry.host].recorded_at <= entry.recorded_at:
+            last[entry.host] = entry
 
 
 def disagreement(entry: Entry, told: CellResult | None) -> str:

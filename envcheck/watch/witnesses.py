@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from envcheck.judge.witnesses.devices import TEGRA_DEVICE
 from envcheck.model import Says, Unread, Witness
 from envcheck.probes import nativelog, renderer
 from envcheck.watch.proc import COMPUTE_POOL, MEDIAPIPE_GL, RASTER_THREAD
@@ -22,8 +23,6 @@ NVIDIA_ANY = re.compile(r"lib(cuda\.so|nvidia-|EGL_nvidia|GLESv2_nvidia|GLX_nvid
 MESA_DRIVER = re.compile(r"(libgallium[^/]*\.so|_dri\.so|libvk_swiftshader|libswiftshader|libGLESv2_swiftshader)[^/]*$")
 SOFTWARE_DRIVER = re.compile(r"(swrast_dri|swiftshader)[^/]*$")
 NVIDIA_DEVICE = re.compile(r"^/dev/nvidia\d+$")
-TEGRA_DEVICE = re.compile(r"^/dev/(nvhost-|nvgpu/|nvmap)")
-"""Of a Jetson's driver, whose numbers are not assigned for good."""
 OTHER_DEVICE = re.compile(r"^/dev/(dri/(renderD|card)|dxg|kfd|mali)")
 
 BUSY_SHARE = 0.1

@@ -14,13 +14,13 @@ import re
 from collections.abc import Sequence
 
 from envcheck.judge.witnesses.common import MAPS, contrasted, module_versions, names_of, of_another_driver
+from envcheck.judge.witnesses.devices import OTHER_DEVICE
 from envcheck.model import Evidence, Says, Unread, Witness, WorkerRun
 
 NAME = "libraries"
 NEEDS = "libEGL_nvidia and libnvidia-eglcore mapped, both of the kernel module's version, and no Mesa driver in use"
 
 NVIDIA_FRONT = re.compile(r"libEGL_nvidia\.so[^/]*$")
-NVIDIA_PART = re.compile(r"lib(EGL_nvidia|nvidia-(egl|gl)core)\.so[^/]*$")
 NVIDIA_GL = re.compile(r"libnvidia-eglcore\.so[^/]*$")
 """EGL's, MediaPipe's only road; libnvidia-glcore is for windows (GLX) and for Vulkan, on which Mesa's zink draws."""
 NVIDIA_VULKAN = re.compile(r"libnvidia-glcore\.so[^/]*$")
@@ -31,8 +31,6 @@ GRAPHICS = re.compile(
 MESA_GL = re.compile(r"(libEGL_mesa|libgallium|_dri\.so|swrast)[^/]*$")
 MESA_DRIVER = re.compile(r"(_dri\.so|swrast)[^/]*$")
 SOFTWARE_GL = re.compile(r"(swrast|swiftshader)[^/]*$")
-RENDER_DEVICE = re.compile(r"^/dev/(dri/|dxg|kfd)")
-"""What a driver of Mesa's for a GPU has open; the rasteriser needs none."""
 
 
 def testify(evidence: Evidence) -> Witness:
@@ -59,7 +57,7 @@ def sign_of(mapped: Sequence[str] | Unread, devices: Sequence[str] | Unread) -> 
     device files that it has open tell more than names do."""
     if isinstance(mapped, Unread):
         return Says.CANNOT_KNOW, mapped.reason
-    nvidia = [path for path in mapped if NVIDIA_PART.search(path)]
+    nvidia = [path for path in mapped if any(part.search(path) for part in (NVIDIA_FRONT, NVIDIA_GL, NVIDIA_VULKAN))]
     mesa = [path for path in mapped if MESA_GL.search(path)]
     if any(NVIDIA_GL.search(path) for path in nvidia) and any(NVIDIA_FRONT.search(path) for path in nvidia):
         drivers = [path for path in mesa if MESA_DRIVER.search(path)]
@@ -78,7 +76,7 @@ def is_software(mapped: Sequence[str], devices: Sequence[str] | Unread) -> bool:
     if any(SOFTWARE_GL.search(path) for path in mapped):
         return True
     named = any(MESA_DRIVER.search(path) or NVIDIA_VULKAN.search(path) for path in mapped)
-    opened = not isinstance(devices, Unread) and any(RENDER_DEVICE.match(path) for path in devices)
+    opened = not isinstance(devices, Unread) and any(OTHER_DEVICE.match(path) for path in devices)
     return not (named or opened)
 
 

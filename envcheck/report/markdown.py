@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from envcheck.model import CellResult, Finding, Host, Nvml, Results, Shard, Status, Timing, Unread, Verdict, Witness
 from envcheck.report.causes import answered, not_looked_at
 from envcheck.report.part import told
-from envcheck.report.plain import visible
+from envcheck.report.plain import span, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,9 +104,8 @@ def host_lines(host: Host) -> Iterator[str]:
 
 def date_lines(cells: Sequence[CellResult]) -> Iterator[str]:
     """From when to when cells were seen; nothing where none says."""
-    known = sorted({cell.recorded_at for cell in cells if cell.recorded_at})
-    if known:
-        yield f"- Recorded: {escape(' to '.join(dict.fromkeys((known[0], known[-1]))))}"
+    if when := span(cell.recorded_at for cell in cells):
+        yield f"- Recorded: {escape(when)}"
 
 
 def gpus_of(nvml: Nvml | Unread) -> str:

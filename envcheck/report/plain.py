@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that print nothing of their own: controls, direction marks, surrogates, line separators."""
@@ -25,3 +26,9 @@ def shown(character: str) -> str:
     if unicodedata.category(character) not in UNSEEN:
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def span(dates: Iterable[str]) -> str:
+    """From the first to the last of some dates, which sort as texts; one where they are the same, empty for none."""
+    known = sorted(filter(None, dates))
+    return " to ".join(dict.fromkeys((known[0], known[-1]))) if known else ""

@@ -8,6 +8,7 @@ from envcheck.kept import Change
 from envcheck.model import Status
 from envcheck.report import readme
 from envcheck.report.markdown import escape, row
+from envcheck.report.plain import span
 from envcheck.report.table import (
     SIGN,
     SIGN_OF_STATE,
@@ -56,8 +57,7 @@ def heading(places: Sequence[Place], unmet: Sequence[Place]) -> str:
     stale = len(judged) - len(fresh)
     if not fresh:
         return f"## {SIGN[Status.UNKNOWN]} envcheck: nothing was judged lately: of {stale} cells the verdicts are stale"
-    dates = sorted({date_of(place) for place in fresh})
-    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    when = span(date_of(place) for place in fresh)
     more = f"; of {stale} more the verdicts are stale" if stale else ""
     return f"## {SIGN[Status.PASS]} envcheck: all {len(fresh)} cells are as expected, seen {when}{more}"
 

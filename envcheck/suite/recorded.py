@@ -18,7 +18,7 @@ from envcheck import gate
 from envcheck.conclude import conclude_cell
 from envcheck.errors import EnvcheckError, UsageError
 from envcheck.model import Bench, Cell, CellResult, Evidence, Finding, Judgement, Speedup, Timing, Verdict
-from envcheck.report.plain import visible
+from envcheck.report.plain import span, visible
 from envcheck.store import load_evidence
 from envcheck.suite import markers
 from envcheck.suite.claims import Claim, contradicted_by, explain, failed_claim, holds
@@ -110,9 +110,8 @@ def register(config: pytest.Config, folder: str) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """How many cells there are, and from when to when they were seen."""
     cells = config.stash[CELLS]
-    seen = sorted({visible(cell.result.recorded_at) for cell in cells} - {""})
-    when = f", seen {' to '.join(dict.fromkeys((seen[0], seen[-1])))}" if seen else ""
-    return f"envcheck: recorded cells: {len(cells)}{when}"
+    when = span(visible(cell.result.recorded_at) for cell in cells)
+    return f"envcheck: recorded cells: {len(cells)}" + (f", seen {when}" if when else "")
 
 
 RAN = ("passed", "failed", "error", "xfailed", "xpassed")

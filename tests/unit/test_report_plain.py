@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envcheck.report.plain import UNSEEN, visible
+from envcheck.report.plain import UNSEEN, span, visible
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,9 @@ def test_lines_can_be_kept() -> None:
 @given(st.text())
 def test_nothing_unseen_is_left(text: str) -> None:
     assert not [character for character in visible(text) if unicodedata.category(character) in UNSEEN]
+
+
+def test_a_span_has_two_ends_or_one_or_none() -> None:
+    assert span(["2026-11-30", "", "2026-11-28", "2026-11-29"]) == "2026-11-28 to 2026-11-30"
+    assert span(["2026-11-30", "2026-11-30"]) == "2026-11-30"
+    assert span(["", ""]) == span([]) == ""

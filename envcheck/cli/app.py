@@ -57,6 +57,24 @@ def argument(name: str, *, about: str, **settings: Any) -> Callable[[click.decor
     return click.argument(name, cls=Argument, about=about, **settings)
 
 
+def positive(option: str, value: float, most: float = float("inf")) -> float:
+    """`value` where it is a number above zero, and not above `most`."""
+    if not 0 < value < float("inf"):
+        raise UsageError(f"{option} {value} is not a number above 0")
+    if value > most:
+        raise UsageError(f"{option} {value:g} is more than {most:g}")
+    return value
+
+
+def above_zero(most: float = float("inf")) -> Callable[[click.Context, click.Parameter, float | None], float | None]:
+    """An option's callback: its value, where one is given, is a number above zero and not above `most`."""
+
+    def checked(_ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
+        return None if value is None else positive(option.opts[0], value, most)
+
+    return checked
+
+
 matrix_option = click.option(
     "--matrix",
     type=PATH,
@@ -84,7 +102,11 @@ sign_key_option = click.option(
     "--sign-key", type=PATH, metavar="FILE", help="Sign the evidence, so that `envcheck merge` knows it for ours."
 )
 min_speedup_option = click.option(
-    "--min-speedup", type=float, metavar="X", help="How many times faster than the CPU the GPU must be."
+    "--min-speedup",
+    type=float,
+    callback=above_zero(),
+    metavar="X",
+    help="How many times faster than the CPU the GPU must be.",
 )
 model_option = click.option(
     "--model",
@@ -99,7 +121,12 @@ out_option = click.option(
     "--out", type=PATH, default=Path(".envcheck"), metavar="DIR", help="Folder for results, report and evidence."
 )
 deadline_option = click.option(
-    "--deadline", type=float, default=120.0, metavar="SECONDS", help="Seconds a worker may take for one answer."
+    "--deadline",
+    type=float,
+    default=120.0,
+    callback=above_zero(LONGEST_S),
+    metavar="SECONDS",
+    help="Seconds a worker may take for one answer.",
 )
 jobs_option = click.option(
     "--jobs",
@@ -206,15 +233,6 @@ def settings_of(option: str, given: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{option} {key} is given twice")
         found[key] = value
     return found
-
-
-def positive(option: str, value: float, most: float = float("inf")) -> float:
-    """`value` where it is a number above zero, and not above `most`."""
-    if not 0 < value < float("inf"):
-        raise UsageError(f"{option} {value} is not a number above 0")
-    if value > most:
-        raise UsageError(f"{option} {value:g} is more than {most:g}")
-    return value
 
 
 def policy_of(keep: int | None, keep_days: float | None) -> tuple[int, float] | None:

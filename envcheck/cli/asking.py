@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envcheck.cli.app import (
-    LONGEST_S,
     backend_option,
     deadline_option,
     driver_option,
@@ -19,7 +18,6 @@ from envcheck.cli.app import (
     min_speedup_option,
     model_option,
     out_option,
-    positive,
     relock_option,
     select_option,
     shard_option,
@@ -27,6 +25,9 @@ from envcheck.cli.app import (
     suite_option,
     tier_option,
 )
+
+if TYPE_CHECKING:
+    from envcheck.request import Choice, Portion
 
 Body = Callable[..., int]
 
@@ -79,8 +80,8 @@ def what_run(body: Body) -> Body:
     @wraps(body)
     def gathering(
         matrix: Path | None,
-        choice: Any,
-        portion: Any,
+        choice: Choice,
+        portion: Portion,
         min_speedup: float | None,
         model: str,
         source: str | None,
@@ -98,12 +99,12 @@ def what_run(body: Body) -> Body:
             matrix=matrix,
             choice=choice,
             portion=portion,
-            min_speedup=None if min_speedup is None else positive("--min-speedup", min_speedup),
+            min_speedup=min_speedup,
             model=model,
             input=source,
             out=out,
             jobs=jobs,
-            deadline_s=positive("--deadline", deadline, LONGEST_S),
+            deadline_s=deadline,
             suites=suite,
             sign_key=sign_key,
             relock=relock,

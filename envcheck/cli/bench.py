@@ -92,7 +92,7 @@ def bench(
         leak=leaks,
         model=model,
         input=source,
-        deadline_s=positive("--deadline", deadline, LONGEST_S),
+        deadline_s=deadline,
     )
     keeping.check(out)
     with Progress(quiet=quiet) as progress:

@@ -11,7 +11,6 @@ import click
 
 from envcheck.cli.app import (
     EPILOG,
-    LONGEST_S,
     PATH,
     command,
     deadline_option,
@@ -20,7 +19,6 @@ from envcheck.cli.app import (
     min_speedup_option,
     model_option,
     out_option,
-    positive,
     quiet_option,
     results_json_option,
     show_results,
@@ -110,12 +108,12 @@ def check(
         python=None if contained else python,
         prefix=prefix,
         expect=verdict_named(expect),
-        min_speedup=None if min_speedup is None else positive("--min-speedup", min_speedup),
+        min_speedup=min_speedup,
         model=model,
         input=source,
         out=out,
         history=history,
-        deadline_s=positive("--deadline", deadline, LONGEST_S),
+        deadline_s=deadline,
         suites=suite,
     )
     with Progress(quiet=quiet) as progress:

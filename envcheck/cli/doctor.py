@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from envcheck.cli.app import LONGEST_S, PATH, command, look_of_stdout, positive, write
+from envcheck.cli.app import LONGEST_S, PATH, above_zero, command, look_of_stdout, write
 
 DOCTOR_EPILOG = "Exit codes: 0 no finding speaks against the GPU (which proves nothing); 1 one does; 2 usage error."
 
@@ -24,6 +24,7 @@ DOCTOR_EPILOG = "Exit codes: 0 no finding speaks against the GPU (which proves n
     "--deadline",
     type=float,
     default=20.0,
+    callback=above_zero(LONGEST_S),
     metavar="SECONDS",
     help="Seconds that EGL, NVML or CUDA may take to answer.",
 )
@@ -32,7 +33,7 @@ def doctor(as_json: bool, python: Path | None, prefix: Path | None, deadline: fl
     from envcheck.doctor import DoctorRequest, encode, exit_code
     from envcheck.doctor import doctor as run_doctor
 
-    request = DoctorRequest(python=python, prefix=prefix, deadline_s=positive("--deadline", deadline, LONGEST_S))
+    request = DoctorRequest(python=python, prefix=prefix, deadline_s=deadline)
     diagnosis = run_doctor(request)
     if as_json:
         write([encode(diagnosis)])

@@ -191,7 +191,7 @@ def test_an_engine_and_a_channel_that_are_not_there_leave_the_other_cells_intact
     builds = {name: json.loads((ran.out / cells[name]["evidence"]).read_text())["build"] for name in cells}
     assert ran.code == 1, ran.stderr
     assert {name: build["outcome"] for name, build in builds.items() if name != "venv"} == {
-        "docker": "unavailable", "conda": "unavailable",
+        "docker": "no-engine", "conda": "unavailable",
     }  # fmt: skip
     assert cells["venv"]["verdict"] in ("emulated", "refused")
     assert "no container engine answers" in builds["docker"]["because"]

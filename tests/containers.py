@@ -29,8 +29,8 @@ SHARED = "ENVCHECK_TEST_SHARED"
 """Names the folder of a test run; its processes inherit the variable."""
 INSTALL = "apt-get install docker.io debootstrap, as root; or set DOCKER_HOST"
 INSTALL_PODMAN = "apt-get install podman debootstrap, as root"
-START_S = 60
-STOP_S = 60
+START_S = 240
+STOP_S = 120
 
 
 def engine_missing() -> str:

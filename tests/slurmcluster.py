@@ -6,22 +6,27 @@ Debian's build lets many `slurmd -N NAME` live on one machine. Nothing of the sy
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+
+from tests.waiting import PATIENCE_S, wait_until
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "sinfo", "scancel", "scontrol")
 INSTALL = "apt-get install slurm-wlm munge, as root"
-STOP_S = 30.0
-PATIENCE_S = 60.0
+STOP_S = 120.0
+PORTS = range(20000, 32000)
+"""Below those that Linux gives to whoever asks for any: nobody takes one while its daemon is down for a moment."""
+SILENCE_S = 12
 
 CONF = """\
 ClusterName=envcheck-test
@@ -88,8 +93,8 @@ class Cluster:
     folder: Path
     nodes: Sequence[Node]
     port: int
-    silence_s: int = 4
-    """After so many seconds a node that says nothing is down."""
+    silence_s: int = SILENCE_S
+    """After so many seconds a node that says nothing is down: more than a busy machine keeps one waiting."""
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -100,7 +105,7 @@ class Cluster:
     def ask(self, *argv: str) -> str:
         """What one of Slurm's programs prints."""
         done = subprocess.run(
-            argv, env={**os.environ, **self.env}, capture_output=True, text=True, timeout=60, check=False
+            argv, env={**os.environ, **self.env}, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
         return done.stdout + done.stderr
 
@@ -130,6 +135,12 @@ class Cluster:
         """The daemon of one node."""
         self.launch(name, ["slurmd", "-D", "-N", name])
 
+    def revive(self, name: str) -> None:
+        """Start the daemon of a node that was killed, and wait until jobs can run on it."""
+        self.start_node(name)
+        asked = ("sinfo", "--noheader", "--Node", f"--nodes={name}", "--format=%T")
+        self.wait_for(lambda: self.ask(*asked).strip() in ("idle", "mixed", "allocated"), f"node {name}")
+
     def launch(self, name: str, argv: Sequence[str]) -> None:
         """Start a daemon in the foreground."""
         with (self.folder / f"{name}.out").open("ab") as out:
@@ -144,7 +155,7 @@ class Cluster:
 
     def wait_for(self, met: Callable[[], bool], what: str = "the cluster") -> None:
         """Wait for something that the cluster is to do."""
-        wait_until(met, f"{what}; sinfo says {self.ask('sinfo', '-N', '-l')!r}")
+        wait_until(met, lambda: f"{what}; sinfo says {self.ask('sinfo', '-N', '-l')!r}")
 
     def kill(self, name: str) -> None:
         """A daemon is gone from one moment to the next; of a node also what it ran, before anything can be told."""
@@ -215,17 +226,8 @@ def name_of(pid: int) -> str:
     return ""
 
 
-def wait_until(met: Callable[[], bool], what: str) -> None:
-    """Wait for something, for a limited time."""
-    until = time.monotonic() + PATIENCE_S
-    while not met():
-        if time.monotonic() > until:
-            raise TimeoutError(f"waited {PATIENCE_S:g} s for {what}")
-        time.sleep(0.1)
-
-
 @contextmanager
-def running(nodes: Sequence[Node] = FOUR, more: str = "", silence_s: int = 4) -> Iterator[Cluster]:
+def running(nodes: Sequence[Node] = FOUR, more: str = "", silence_s: int = SILENCE_S) -> Iterator[Cluster]:
     """A cluster of these nodes; `more` are further lines of slurm.conf."""
     folder = Path(tempfile.mkdtemp(prefix="envcheck-sl-"))
     folder.chmod(0o755)
@@ -263,11 +265,14 @@ def write_configuration(cluster: Cluster, more: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    found = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return found
+    """Ports that nobody listens on, drawn by chance: another run on this machine draws others."""
+    drawn = random.SystemRandom().sample(PORTS, len(PORTS))
+    return list(islice(filter(is_free, drawn), count))
+
+
+def is_free(port: int) -> bool:
+    """True where nobody has this port."""
+    with socket.socket() as one, suppress(OSError):
+        one.bind(("", port))
+        return True
+    return False

@@ -30,6 +30,7 @@ STEERING = (
     "__EGL_VENDOR_LIBRARY_FILENAMES", "__EGL_VENDOR_LIBRARY_DIRS", "LIBGL_ALWAYS_SOFTWARE", "GALLIUM_DRIVER",
     "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "CUDA_VISIBLE_DEVICES", "ENVCHECK_TABLES", "PYTHONPATH",
 )  # fmt: skip
+LEAVING_S = 30.0
 MARK = "ENVCHECK_FAULT"
 """A variable that every process of one run inherits, so that those left over can be found."""
 
@@ -214,8 +215,8 @@ def execute(argv: list[str], deadline_s: float, mark: str) -> tuple[int | None, 
 
 
 def left_over(mark: str) -> tuple[str, ...]:
-    """Processes of this run that are still there a moment later; they are killed."""
-    until = time.monotonic() + 2
+    """Processes of this run that are still there a while later, longer than those take that end; they are killed."""
+    until = time.monotonic() + LEAVING_S
     while marked(mark) and time.monotonic() < until:
         time.sleep(0.02)
     names = tuple(name for _, name in marked(mark))

@@ -9,7 +9,7 @@ from tests.faults.cases import CASES
 from tests.faults.conftest import Corpus
 from tests.faults.running import Ran
 
-pytestmark = [pytest.mark.network, pytest.mark.software_gl, pytest.mark.root, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.network, pytest.mark.software_gl, pytest.mark.root, pytest.mark.timeout(1800)]
 
 EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 """A marker for tests that are asked of each case."""

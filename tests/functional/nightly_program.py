@@ -2,7 +2,8 @@
 
 Everything else but the acceptance suite is real: the process, the archive, the locks, the results folder. Cells come
 out as the JSON file named by STAND_IN says, `{"cell": "verdict"}`, else as `accelerated`, from the evidence of
-tests/golden. Each takes STAND_IN_MS. A verdict may be a list, of which each measurement takes the next. With --warm
+tests/golden. Each takes STAND_IN_MS, which may be several numbers with commas: the first cells take the first ones, and
+all others the last. A verdict may be a list, of which each measurement takes the next. With --warm
 ARGUMENTS the command is run once, and then for each line of standard input in a process of its own, without the seconds
 that imports and frames take: the process id is printed, and its exit status when it has ended.
 """
@@ -48,8 +49,9 @@ def engine(job: local.Job, _progress: Progress) -> None:
     """Observe the cells of a job, one after the other."""
     steering = os.environ.get("STAND_IN")
     wanted = json.loads(Path(steering).read_text(encoding="utf-8")) if steering else {}
-    for cell in job.cells:
-        time.sleep(float(os.environ.get("STAND_IN_MS", "1")) / 1000)
+    pauses = os.environ.get("STAND_IN_MS", "1").split(",")
+    for number, cell in enumerate(job.cells):
+        time.sleep(float(pauses[min(number, len(pauses) - 1)]) / 1000)
         job.observed(observed(cell, verdict_of(cell, wanted, COUNTS)))
 
 

@@ -1,7 +1,8 @@
 """A worker for tests of engines: takes a plan as `envcheck cell` does, waits, and delivers that nothing could be built.
 
 STAND_IN_S says for how many seconds, STAND_IN_LOG names a file that takes a line for each time a cell is run, and
-STAND_IN_FORGE lets it deliver something else.
+STAND_IN_FORGE lets it deliver something else. STAND_IN_UNTIL names a file: before it is there no cell ends but the
+first STAND_IN_FREE of the log.
 """
 
 from __future__ import annotations
@@ -29,10 +30,20 @@ def main() -> None:
         with Path(log).open("a", encoding="utf-8") as file:
             file.write(f"{plan.cell.id} {node}\n")
     time.sleep(float(os.environ.get("STAND_IN_S", "0")))
+    wait(plan.cell.id)
     delivery = plans.answer(plan, seen(plan, node))
     if os.environ.get("STAND_IN_FORGE"):
         delivery = replace(delivery, nonce="0" * 32)
     deliver(plans.encode(delivery), out)
+
+
+def wait(cell: str) -> None:
+    """Until the file is there, where a test names one."""
+    file, log = os.environ.get("STAND_IN_UNTIL"), os.environ.get("STAND_IN_LOG", os.devnull)
+    free = Path(log).read_text(encoding="utf-8").splitlines()[: int(os.environ.get("STAND_IN_FREE", "0"))]
+    if file is not None and not any(line.startswith(f"{cell} ") for line in free):
+        while not Path(file).exists():
+            time.sleep(0.05)
 
 
 def seen(plan: plans.Plan, node: str) -> Evidence:

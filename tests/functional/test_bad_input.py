@@ -16,6 +16,7 @@ import pytest
 
 from tests.children import child
 from tests.functional.conftest import Command, Ran, environment
+from tests.waiting import PATIENCE_S, alive
 
 GOOD = 'version: 1\naxes:\n  python: ["3.11"]\n  mediapipe: ["1.2.2"]\n'
 NONE_SELECTED = ("validate", "--select", "mediapipe==9.9.9")
@@ -189,14 +190,13 @@ def test_an_interrupt_at_any_moment_ends_all_processes_and_leaves_earlier_result
         assert any(stage in line for line in running.stderr)
         offspring = psutil.Process(running.pid).children(recursive=True)
         running.send_signal(number)
-        _, stderr = running.communicate(timeout=60)
+        _, stderr = running.communicate(timeout=PATIENCE_S)
 
     assert running.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "untouched" in stderr or stage == "reading model"
     assert json.loads((out / "results.json").read_text()) == {"mine": True}
-    _, alive = psutil.wait_procs(offspring, timeout=5)
-    assert not alive
+    assert alive(offspring) == []
 
 
 def test_an_interrupt_amid_an_import_that_executes_text_ends_with_the_exit_code_too(tmp_path: Path) -> None:
@@ -215,7 +215,8 @@ def test_an_interrupt_amid_an_import_that_executes_text_ends_with_the_exit_code_
 @pytest.mark.software_gl
 @pytest.mark.parametrize("stage", ["starting FaceLandmarker on the GPU", "timing"])
 def test_workers_do_not_outlive_an_envcheck_that_was_killed(cache: Path, tmp_path: Path, stage: str) -> None:
-    write(tmp_path, 'version: 1\naxes: {python: ["3.11"], mediapipe: ["0.10.35"]}\n')
+    # The second cell, so that it does not end by itself before it is killed.
+    write(tmp_path, 'version: 1\naxes: {python: ["3.11"], mediapipe: ["0.10.35", "1.2.2"]}\n')
     env = environment({"EGL_PLATFORM": "surfaceless", "ENVCHECK_CACHE": str(cache)})
     command = [sys.executable, "-m", "envcheck", "validate"]
     with child(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as running:
@@ -224,9 +225,9 @@ def test_workers_do_not_outlive_an_envcheck_that_was_killed(cache: Path, tmp_pat
         offspring = psutil.Process(running.pid).children(recursive=True)
         running.kill()
 
+    assert running.returncode == -signal.SIGKILL
     assert offspring
-    _, alive = psutil.wait_procs(offspring, timeout=15)
-    assert not alive
+    assert alive(offspring) == []
 
 
 @pytest.mark.network
@@ -237,7 +238,7 @@ def test_two_runs_at_once_both_end_well(cache: Path, tmp_path: Path) -> None:
     with ExitStack() as stack:
         commands = ([sys.executable, "-m", "envcheck", "validate", "--out", f"out{n}"] for n in range(2))
         runs = [stack.enter_context(child(command, cwd=tmp_path, env=env, **said)) for command in commands]
-        texts = [run.communicate(timeout=120)[0] for run in runs]
+        texts = [run.communicate(timeout=2 * PATIENCE_S)[0] for run in runs]
 
     assert [run.returncode for run in runs] == [1, 1], texts
     verdicts = [json.loads((tmp_path / f"out{n}" / "results.json").read_text())["summary"] for n in range(2)]
@@ -247,7 +248,9 @@ def test_two_runs_at_once_both_end_well(cache: Path, tmp_path: Path) -> None:
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     script = f'"{sys.executable}" -m envcheck plan --format json | head -c 1; exit "${{PIPESTATUS[0]}}"'
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
 
     assert done.returncode == 0
     assert done.stderr == ""

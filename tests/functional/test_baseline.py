@@ -24,8 +24,9 @@ from envcheck.workload import build_frames, resolve_model
 from tests.functional.conftest import PythonWith
 from tests.golden import as_if_seen
 
-pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.network, pytest.mark.timeout(1800)]
 ACCELERATED = as_if_seen("accelerated")
+DEADLINE_S = 600.0
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +41,13 @@ def compared(
     monkeypatch.setattr(comparing, "hopeless", lambda _worker: False)
 
     def start(delegate: str, api: str = "tasks") -> Worker:
-        return start_worker(python, "CPU", os.environ, 120.0, api)
+        return start_worker(python, "CPU", os.environ, DEADLINE_S, api)
 
     cpu, other = start("CPU"), start("GPU")
     assert cpu.load(material)
     assert other.load(material)
     other.delegate = "GPU"
-    setting = Setting(ACCELERATED.host, Gate(max_seconds=5), material, ACCELERATED.model, os.environ, 120.0)  # type: ignore[arg-type]
+    setting = Setting(ACCELERATED.host, Gate(max_seconds=5), material, ACCELERATED.model, os.environ, DEADLINE_S)  # type: ignore[arg-type]
     stage = Stage(setting, lambda _label: None, start)
     try:
         assert warm_up((cpu, other), len(material.frames.frames))
@@ -95,7 +96,7 @@ def test_what_is_close_to_the_threshold_is_run_again_with_fresh_processes_and_no
 ) -> None:
     python, env = tuple(python_with("0.10.35")), {**os.environ, "EGL_PLATFORM": "surfaceless"}
     gate = Gate(max_seconds=5, runs=2)
-    setting = Setting(ACCELERATED.host, gate, material, ACCELERATED.model, env, 120.0)  # type: ignore[arg-type]
+    setting = Setting(ACCELERATED.host, gate, material, ACCELERATED.model, env, DEADLINE_S)  # type: ignore[arg-type]
     facts = run_workers(python, setting, lambda _label: None)
     cpu, gpu = facts["cpu"], facts["gpu"]
     assert isinstance(cpu, WorkerRun)
@@ -106,7 +107,7 @@ def test_what_is_close_to_the_threshold_is_run_again_with_fresh_processes_and_no
     started: list[Worker] = []
 
     def start(delegate: str, api: str = "tasks") -> Worker:
-        started.append(start_worker(python, delegate, env, 120.0, api))
+        started.append(start_worker(python, delegate, env, DEADLINE_S, api))
         return started[-1]
 
     lower = replace(setting, gate=Gate(min_speedup=found.ci95[0] / 1.1, max_seconds=5, runs=2))

@@ -44,7 +44,7 @@ print(json.dumps(answers))
 """
 
 # MediaPipe from 0.10.33 on needs libEGL and libGLESv2 on the CPU too, hence software_gl there.
-pytestmark = [pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.network, pytest.mark.timeout(1800)]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from envcheck.validate import job_of
 from tests.functional.conftest import environment
 from tests.inprocess import ended
 from tests.unit.fleet import plan_of
+from tests.waiting import HANG_S
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_a_plan_on_standard_input_is_answered_on_standard_output(plan: Plan, tmp
     done = subprocess.run(
         [sys.executable, "-m", "envcheck", "cell", "--plan", "-", "--out", "-", "-q"], input=plans.encode(plan),
         env=environment({"ENVCHECK_CACHE": str(tmp_path), "UV_PYTHON_DOWNLOADS": "never"}), capture_output=True,
-        check=False, timeout=120,
+        check=False, timeout=HANG_S,
     )  # fmt: skip
     evidence = plans.accept(plan, done.stdout)
 

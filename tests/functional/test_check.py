@@ -19,6 +19,7 @@ from envcheck.environments import prepare
 from envcheck.model import Axes, Cell
 from tests.children import child
 from tests.functional.conftest import Command, environment
+from tests.waiting import PATIENCE_S
 
 VERSIONS = ("0.10.35", "1.2.2")
 NEWEST = "existing-py3.11-mp1.2.2"
@@ -40,7 +41,7 @@ def pythons(cache: Path) -> dict[str, Path]:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with nothing in it."""
     folder = tmp_path_factory.mktemp("empty") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=PATIENCE_S)
     return folder
 
 
@@ -108,7 +109,7 @@ def test_an_environment_is_activated_and_packages_that_it_takes_from_elsewhere_c
 ) -> None:
     """As with `venv --system-site-packages`; behind an interpreter that starts in its activated environment only."""
     real = pythons["1.2.2"]
-    subprocess.run([real, "-m", "venv", "--without-pip", tmp_path / "layered"], check=True, timeout=120)
+    subprocess.run([real, "-m", "venv", "--without-pip", tmp_path / "layered"], check=True, timeout=PATIENCE_S)
     (site,) = (tmp_path / "layered" / "lib").glob("python3.11/site-packages")
     (packages,) = (real.parents[1] / "lib").glob("python3.11/site-packages")
     (site / "below.pth").write_text(f"{packages}\n", encoding="utf-8")
@@ -137,7 +138,7 @@ def test_an_environment_without_opencv_is_broken_and_the_reason_names_it(
     envcheck: Command, pythons: Mapping[str, Path], tmp_path: Path
 ) -> None:
     """A meta path hook in place of an uninstalled package: the environment under test stays whole."""
-    subprocess.run([pythons["1.2.2"], "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=120)
+    subprocess.run([pythons["1.2.2"], "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=PATIENCE_S)
     (site,) = (tmp_path / "venv" / "lib").glob("python3.11/site-packages")
     (packages,) = (pythons["1.2.2"].parents[1] / "lib").glob("python3.11/site-packages")
     (site / "below.pth").write_text(f"{packages}\nimport sys; sys.modules['cv2'] = None\n", encoding="utf-8")
@@ -262,7 +263,7 @@ def test_ctrl_c_ends_a_check_and_leaves_earlier_results(
                 break
         time.sleep(0.2)
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=PATIENCE_S)
 
     assert running.returncode == 130
     assert "interrupted" in said

@@ -29,6 +29,7 @@ from envcheck.model import Axes, Cell, Host, Unread, cell_id
 from tests import condachannel
 from tests.children import child
 from tests.conftest import unable
+from tests.waiting import PATIENCE_S, alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +106,7 @@ def folder_of(prepared: Prepared) -> Path:
 
 
 def inside(prepared: Prepared, code: str) -> str:
-    done = process.run([*prepared.python, "-I", "-B", "-c", code], deadline_s=60)
+    done = process.run([*prepared.python, "-I", "-B", "-c", code], deadline_s=PATIENCE_S)
     assert done.succeeded, done.stderr.decode()
     return done.stdout.decode().strip()
 
@@ -322,7 +323,7 @@ def test_an_install_that_was_killed_leaves_nothing_that_looks_finished(channel: 
     assert list((cache / "environments").glob("*")) == []
     orphan.resume()
     assert made(cache, channel).build.outcome == "built"
-    psutil.wait_procs([orphan], timeout=60)
+    assert alive([orphan]) == []
     sweep(cache / "staging")
     assert list((cache / "staging").iterdir()) == []
 
@@ -340,18 +341,17 @@ def test_an_interrupted_run_leaves_nothing_half_done(number: signal.Signals, cha
     with child(command, cwd=tmp_path, env=env) as running:
         installer = halted(running, "install")
         running.send_signal(number)
-        code = running.wait(60)
+        code = running.wait(PATIENCE_S)
 
-    psutil.wait_procs([installer], timeout=10)
     assert code == 130
-    assert not installer.is_running()
+    assert alive([installer]) == []
     assert list(cache.glob("environments/*")) == []
     assert list((cache / "staging").iterdir()) == []
 
 
 def halted(building: subprocess.Popen[bytes], verb: str) -> psutil.Process:
     """The child that does `verb`, as soon as there is one, stopped in the middle of it."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 2 * PATIENCE_S
     while time.monotonic() < until and building.poll() is None:
         for one in psutil.Process(building.pid).children():
             if verb in words_of(one):
@@ -440,7 +440,7 @@ def run_without(tmp_path: Path) -> Callable[[str, str], subprocess.CompletedProc
             env=env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
 

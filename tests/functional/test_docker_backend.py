@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from tests import containers
 from tests.children import child
 from tests.functional import cellimage
 from tests.functional.conftest import Command, Ran, environment
+from tests.waiting import PATIENCE_S, wait_until
 
-pytestmark = [pytest.mark.docker, pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.docker, pytest.mark.network, pytest.mark.timeout(1800)]
 
 VERSIONS = ("0.10.21", "0.10.35", "1.2.2")
 
@@ -41,7 +41,7 @@ def surfaceless(envcheck: Command, docker_host: str, matrix: Callable[..., str])
     """Cells that are given software GL."""
     with containers.alone("cells"):
         # Nothing keeps Mesa's compiled shaders in a container: a first frame takes a minute of a core or two.
-        words = ("--matrix", matrix(*VERSIONS), "--jobs", "1", "--deadline", "400")
+        words = ("--matrix", matrix(*VERSIONS), "--jobs", "1", "--deadline", "800")
         return envcheck("validate", *words, env={"DOCKER_HOST": docker_host})
 
 
@@ -123,23 +123,16 @@ def test_an_interrupted_run_leaves_no_container(
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with child(words, cwd=tmp_path, env=env, **quiet) as running:
         mine = f"-{running.pid}-"
-        wait_until(lambda: mine in labels(docker_host))
+        wait_until(lambda: mine in labels(docker_host), "a container of this run")
         running.send_signal(number)
-        running.wait(60)
+        running.wait(PATIENCE_S)
 
-    wait_until(lambda: mine not in labels(docker_host))
+    wait_until(lambda: mine not in labels(docker_host), "no container of this run")
 
 
 def labels(host: str) -> str:
     """The runs whose containers are there."""
     return containers.docker(host, "ps", "--all", "--format", '{{.Label "envcheck.run"}}')
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def test_no_engine_is_told_with_what_was_asked(envcheck: Command, matrix: Callable[..., str]) -> None:

@@ -14,8 +14,10 @@ import pytest
 
 from tests.conftest import unable
 from tests.functional.conftest import Command, environment
+from tests.waiting import PATIENCE_S
 
-DEADLINE_S = 2
+DEADLINE_S = 12
+"""Short for what never comes, and many times what the other answers take."""
 
 VENDOR = "int __egl_Main(unsigned v, const void *e, void *x, void *i) { for (;;) pause(); }"
 NVML = "int nvmlInit_v2(void) { for (;;) pause(); } int nvmlInitWithFlags(unsigned f) { for (;;) pause(); }"
@@ -45,7 +47,7 @@ def shell(command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[by
     """A command line with `envcheck` in it, run by a shell."""
     line = command.replace("envcheck", f"{sys.executable} -m envcheck")
     return subprocess.run(
-        ["bash", "-c", line], cwd=cwd, env=environment(env), capture_output=True, timeout=120, check=False
+        ["bash", "-c", line], cwd=cwd, env=environment(env), capture_output=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -112,7 +114,7 @@ def test_a_secret_in_a_variable_that_steers_gl_is_not_printed(envcheck: Command)
 def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with nothing in it."""
     folder = tmp_path_factory.mktemp("doctor") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=PATIENCE_S)
     return folder
 
 
@@ -234,7 +236,8 @@ def test_it_works_without_root(tmp_path: Path) -> None:
         pytest.skip("this interpreter or this folder is root's own; enable by installing them where all may read")
     done = subprocess.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "envcheck", "doctor"],
-        cwd="/", env=environment({"HOME": "/nonexistent"}), capture_output=True, text=True, timeout=120, check=False,
+        cwd="/", env=environment({"HOME": "/nonexistent"}), capture_output=True, text=True, timeout=PATIENCE_S,
+        check=False,
     )  # fmt: skip
 
     assert done.returncode in (0, 1)

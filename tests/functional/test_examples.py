@@ -16,6 +16,7 @@ from envcheck.model import Workload
 from envcheck.workload import build_frames
 from tests.conftest import unable
 from tests.functional.conftest import Command, PythonWith, environment
+from tests.waiting import HANG_S
 
 pytestmark = [pytest.mark.network, pytest.mark.software_gl]
 
@@ -47,7 +48,7 @@ def run(python_with: PythonWith) -> Run:
     def start(version: str, example: str, *arguments: object, env: Mapping[str, str] | None = None) -> object:
         return subprocess.run(
             [*python_with(version), EXAMPLES / example, *map(str, arguments)],
-            env=environment(env or {}), capture_output=True, text=True, timeout=300, check=False,
+            env=environment(env or {}), capture_output=True, text=True, timeout=HANG_S, check=False,
         )  # fmt: skip
 
     return start  # type: ignore[return-value]
@@ -167,7 +168,7 @@ def complaints(
     asked = {name: [files.get(one, one) for one in arguments] for name, (arguments, _) in MISTAKES.items()}
     ran = subprocess.run(
         [*python_with("1.2.2"), "-c", ALL_OF_THEM, EXAMPLES / "face_mesh_gpu.py", json.dumps(asked)],
-        env=environment({}), capture_output=True, text=True, timeout=300, check=False,
+        env=environment({}), capture_output=True, text=True, timeout=HANG_S, check=False,
     )  # fmt: skip
     parts = (part.split("\n", 1) for part in ran.stderr.split("== ")[1:])
     return {name: (text, bool(re.search(r"^code (?!0$|None$)", text, re.MULTILINE))) for name, text in parts}

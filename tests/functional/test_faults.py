@@ -16,7 +16,8 @@ from tests.functional.conftest import Command
 
 pytestmark = [pytest.mark.software_gl, pytest.mark.network]
 
-DEADLINE_S = 15
+IN_VAIN_S, DEADLINE_S = 25, 200
+"""For a worker that hangs, and for those that answer: importing MediaPipe takes seconds, and more on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +49,9 @@ def test_a_worker_that_ends_badly_is_crashed_and_the_other_cell_is_unharmed(
     envcheck: Command, matrix_of: Callable[..., Path], vendor: Path, fault: str, code: str, word: str, beside: list[str]
 ) -> None:
     """1.2.2 asks EGL and meets the fault; 0.10.31 never asks EGL."""
-    started = time.monotonic()
+    started, deadline_s = time.monotonic(), IN_VAIN_S if fault == "hang" else DEADLINE_S
     ran = envcheck(
-        "validate", "--no-preflight", "--deadline", str(DEADLINE_S), "--matrix", str(matrix_of("1.2.2", *beside)),
+        "validate", "--no-preflight", "--deadline", str(deadline_s), "--matrix", str(matrix_of("1.2.2", *beside)),
         env={"__EGL_VENDOR_LIBRARY_FILENAMES": str(vendor), "VENDOR_FAULT": fault},
     )  # fmt: skip
     cell = ran.cell("1.2.2")
@@ -59,7 +60,7 @@ def test_a_worker_that_ends_badly_is_crashed_and_the_other_cell_is_unharmed(
     assert ran.codes("1.2.2")[0] == code
     assert word in cell["because"]
     assert [ran.cell(version)["verdict"] for version in beside] == ["silent-cpu"] * len(beside)
-    assert time.monotonic() - started < 8 * DEADLINE_S
+    assert time.monotonic() - started < 3 * DEADLINE_S
 
 
 def test_the_same_vendor_without_a_fault_is_an_ordinary_refusal(

@@ -20,6 +20,7 @@ from tests.functional.conftest import environment
 from tests.functional.test_nightly_examples import linted
 from tests.inprocess import ended
 from tests.unit.test_division import TEXT
+from tests.waiting import HANG_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "fleet"
 CHEAP = """
@@ -90,7 +91,7 @@ class Runner:
             (cwd / "matrix.yaml").write_text(CHEAP, encoding="utf-8")
         argv = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
         return subprocess.run(
-            argv, env=self.env | dict(env), cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+            argv, env=self.env | dict(env), cwd=cwd, capture_output=True, text=True, check=False, timeout=HANG_S
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.functional.conftest import Command, PythonWith
 
-pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(1800)]
 
 MatrixOf = Callable[..., Path]
 SURFACELESS = {"EGL_PLATFORM": "surfaceless"}

@@ -21,8 +21,10 @@ from envcheck.model import Frames, Gate, ModelFile, Status, Verdict, Workload
 from envcheck.workload.motion import FrameSet
 from tests.golden import as_if_seen
 
-DEADLINE_S, SHORT_S = 6.0, 2.0
+DEADLINE_S, SHORT_S = 60.0, 2.0
 """For answers that must come, and for those that are waited for in vain."""
+HANG_S = 300.0
+"""For a cell of which every part is waited for in vain, on a busy machine."""
 
 FAKE = """
 import json, os, random, sys, time
@@ -32,7 +34,7 @@ source = read.read(int(read.readline()))
 noise = lambda: bytes(drawn.randrange(256) for _ in range(drawn.randrange(1, 400)))
 if mode == "noise" or b"FaceLandmarker" not in source[:400]:
     out.write(noise() + b"\\n")
-    time.sleep(60 if mode == "noise" and drawn.random() < 0.3 else 0)
+    time.sleep(600 if mode == "noise" and drawn.random() < 0.3 else 0)
     sys.exit(0)
 
 def send(**answer):
@@ -72,7 +74,7 @@ for line in iter(read.readline, b""):
         line = line[:20] + noise() + line[20:]
     if wrong and mode == "cut and silent":
         out.write(line[:-9])
-        time.sleep(60)
+        time.sleep(600)
     if wrong and mode == "cut and gone":
         out.write(line[:-9])
         sys.exit(0)
@@ -129,7 +131,7 @@ def test_a_worker_whose_answers_go_wrong_is_crashed_in_time(python: str, mode: s
     verdict, because = run_with(python, mode)
 
     assert verdict is Verdict.CRASHED, because
-    assert time.monotonic() - started < 10 * DEADLINE_S
+    assert time.monotonic() - started < HANG_S
 
 
 def test_the_same_worker_with_right_answers_did_not_crash_and_does_not_pass(python: str) -> None:
@@ -146,4 +148,4 @@ def test_random_bytes_are_crashed(python: str, seed: int) -> None:
     verdict, because = run_with(python, "noise", seed)
 
     assert verdict is Verdict.CRASHED, because
-    assert time.monotonic() - started < 20 * DEADLINE_S
+    assert time.monotonic() - started < HANG_S

@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import unable
 from tests.functional.conftest import Command, Ran
 
-pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(1800)]
 
 MatrixOf = Callable[..., Path]
 

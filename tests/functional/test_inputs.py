@@ -130,7 +130,7 @@ def send(handler: Handler, data: bytes, length: int | None = None) -> None:
 
 def trickle(handler: Handler) -> None:
     send(handler, b"", len(BODY))
-    for _ in range(200):
+    for _ in range(2000):
         time.sleep(0.05)
         try:
             handler.wfile.write(b"x")
@@ -160,12 +160,12 @@ def test_a_file_is_downloaded_whole(serve: Serve) -> None:
 def test_a_failed_download_ends_soon_with_the_reason(
     serve: Serve, answer: Callable[[Handler], None], says: str
 ) -> None:
-    began = time.monotonic()
+    began, deadline_s = time.monotonic(), 1.0 if answer is trickle else 60.0
     with pytest.raises(InfrastructureError, match=says) as caught:
-        fetch(serve(answer), remedy=REMEDY, deadline_s=1.0, silence_s=1.0)
+        fetch(serve(answer), remedy=REMEDY, deadline_s=deadline_s, silence_s=60.0)
 
     assert caught.value.remedy == REMEDY
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50, "it waited for what never came"
 
 
 def test_a_refused_connection_is_an_infrastructure_error(serve: Serve) -> None:

@@ -4,6 +4,7 @@ of the watch, of the server or of us. No cluster was ever asked.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -13,13 +14,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from envcheck.engines import plans
 from envcheck.engines.dispatch import Gathered, dispatch
-from envcheck.engines.engine import Run, Work
+from envcheck.engines.engine import Change, Run, Work
 from envcheck.engines.kubernetes import engine as kubernetes
 from envcheck.engines.kubernetes.engine import KubernetesEngine, make
 from envcheck.engines.local import InterruptedJobError
@@ -31,8 +33,8 @@ from tests.apiserver import OK, OVERDUE, RUNNING, Object, Server, evicted, faile
 from tests.children import child
 from tests.functional.conftest import environment
 from tests.inprocess import ended
-from tests.slurmcluster import wait_until
 from tests.unit.fleet import HOST, delivered, work_of
+from tests.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.kubernetes
 
@@ -40,12 +42,23 @@ IMAGE = f"registry.example/envcheck@sha256:{'a' * 64}"
 A, B, C = work_of("1.2.2"), work_of("1.1.0"), work_of("1.2.1", driver="560")
 RUN = "0123456789abcdef"
 MATRIX = 'version: 1\naxes: {python: ["3.11"], mediapipe: ["1.2.2", "1.2.1"], driver: [any]}\n'
-QUICK = {"image": IMAGE, "wait": "0.01", "patience": "0.05"}
+QUICK = {"image": IMAGE, "wait": "0.01", "patience": "1"}
+WATCH_S = 0.1
+"""What a watch takes by the engine's clock."""
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test waits as a user does."""
+    """No test waits as a user does, nor gives up because this machine is slow: time goes on with each watch."""
+    watches, watched = itertools.count(), KubernetesEngine.watched
+    now = [next(watches)]
+
+    def counted(engine: KubernetesEngine, version: str) -> Iterator[Change]:
+        now[0] = next(watches)
+        return watched(engine, version)
+
+    monkeypatch.setattr(KubernetesEngine, "watched", counted)
+    monkeypatch.setattr(kubernetes, "time", SimpleNamespace(monotonic=lambda: now[0] * WATCH_S))
     monkeypatch.setattr(kubernetes, "LEAST_S", 0.02)
     monkeypatch.setattr(kubernetes, "SHORTEST_S", 0.02)
 
@@ -141,7 +154,7 @@ def test_an_image_that_cannot_be_pulled_ends_a_cell_at_once(tmp_path: Path, reas
 
         assert found[0].startswith(f'{reason}: pull of "x" failed:  [31mnot found')
         assert found[1] == "ok"
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < PATIENCE_S
 
 
 NO_NODE = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector. preemption: none"
@@ -164,7 +177,7 @@ def test_a_cell_waits_for_as_long_as_others_of_its_job_move(tmp_path: Path) -> N
     slow = [[unscheduled(NO_ROOM), *[unscheduled(NO_ROOM)] * 30, RUNNING, OK]]
     busy = [[RUNNING, *[RUNNING] * 25, evicted()], [RUNNING, OK]]
     with cluster(slow, busy) as server:
-        assert ends(run(engine_on(server, tmp_path, wait="0.05"), A, B)) == ["ok", "ok"]
+        assert ends(run(engine_on(server, tmp_path, wait="0.02"), A, B)) == ["ok", "ok"]
 
 
 def test_a_cell_over_its_time_is_lost_and_the_limit_stands_on_the_pod(tmp_path: Path) -> None:
@@ -531,7 +544,7 @@ def test_a_real_worker_delivers_by_its_log_and_is_judged_here(tmp_path: Path) ->
         return subprocess.run(argv, cwd=tmp_path, env=environment({}), capture_output=True, check=True).stdout
 
     with cluster(log=log) as server, started(server, tmp_path, MATRIX.replace('"1.2.2", "1.2.1"', '"0.10.5"')) as one:
-        assert one.wait(60) == 1, (tmp_path / "stderr").read_text()
+        assert one.wait(PATIENCE_S) == 1, (tmp_path / "stderr").read_text()
     (cell,) = json.loads((tmp_path / ".envcheck" / "results.json").read_text(encoding="utf-8"))["cells"]
     assert cell["verdict"] == "impossible"
 
@@ -558,7 +571,7 @@ def test_where_no_cluster_is_known_standard_output_stays_empty(tmp_path: Path) -
     """The client's own search prints to it, where the JSON goes."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")} | {"HOME": str(tmp_path)}
     argv = [sys.executable, "-m", "envcheck", "fleet", "--engine", "kubernetes", "--json"]
-    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "no cluster is known here" in done.stderr
@@ -569,19 +582,19 @@ def test_envcheck_killed_and_started_again_finds_its_jobs_and_ctrl_c_removes_the
         with started(server, tmp_path) as running:
             wait_until(lambda: server.count("watch=") > 0, "the first watch")
             running.send_signal(signal.SIGKILL)
-            running.wait(20)
+            running.wait(PATIENCE_S)
         server.paused = False
         with started(server, tmp_path) as running:
-            assert running.wait(60) == 1, (tmp_path / "stderr").read_text()
+            assert running.wait(PATIENCE_S) == 1, (tmp_path / "stderr").read_text()
         results = json.loads((tmp_path / ".envcheck" / "results.json").read_text(encoding="utf-8"))
         assert [cell["verdict"] for cell in results["cells"]] == ["broken", "broken"]
         assert server.count("POST .*/jobs") == 1
         assert server.objects["jobs"] == {}
 
         server.paused = True
+        before = server.count("watch=")
         with started(server, tmp_path) as running:
-            before = server.count("watch=")
             wait_until(lambda: server.count("watch=") > before + 1, "a watch of the next run")
             running.send_signal(signal.SIGINT)
-            assert running.wait(30) == 130
+            assert running.wait(PATIENCE_S) == 130
         assert not any(server.objects.values())

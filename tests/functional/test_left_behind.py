@@ -9,7 +9,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from tests import containers
 from tests.children import child
 from tests.functional import cellimage
 from tests.functional.conftest import Command, environment
+from tests.waiting import PATIENCE_S, wait_until
 
-pytestmark = [pytest.mark.docker, pytest.mark.network, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.network, pytest.mark.timeout(1800)]
 
 STUBBORN = "#!/bin/sh\nexec </dev/null\nwhile :; do sleep 1; done\n"
 IMAGE = "envcheck-test/image:stubborn"
@@ -54,11 +54,9 @@ def ended_by(number: int, host: str, folder: Path) -> int:
     words = [sys.executable, "-m", "envcheck", "check", "--image", IMAGE, "--engine", "docker"]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with child(words, cwd=folder, env=env, **quiet) as running:
-        until = time.monotonic() + 60
-        while not left(host) and time.monotonic() < until:
-            time.sleep(0.1)
+        wait_until(lambda: left(host), "a container")
         running.send_signal(number)
-        return running.wait(60)
+        return running.wait(PATIENCE_S)
 
 
 def test_an_interrupted_check_leaves_no_container(host: str, tmp_path: Path) -> None:
@@ -115,11 +113,9 @@ def test_an_engine_that_ends_while_a_worker_is_in_its_container_is_no_fault_of_t
         containers.docker(named, "build", "--tag", "asleep", str(tmp_path))
         env = environment({"DOCKER_HOST": named, "ENVCHECK_CACHE": str(tmp_path / "cache")})
         with child(words, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as running:
-            until = time.monotonic() + 60
-            while b"on the CPU" not in (tmp_path / "said").read_bytes() and time.monotonic() < until:
-                time.sleep(0.1)
+            wait_until(lambda: b"on the CPU" in (tmp_path / "said").read_bytes(), "a worker to be started")
             containers.stop(Path(named.removeprefix("unix://")).parent)
-            code = running.wait(120)
+            code = running.wait(2 * PATIENCE_S)
 
     (cell,) = json.loads((tmp_path / ".envcheck" / "results.json").read_text(encoding="utf-8"))["cells"]
     assert (code, cell["verdict"], cell["findings"][0]["code"]) == (75, "unknown", "RES615"), cell

@@ -14,6 +14,7 @@ import pytest
 
 from tests.functional.conftest import environment
 from tests.inprocess import ended
+from tests.waiting import HANG_S
 
 ROOT = Path(__file__).parents[2]
 BAD = "import mediapipe as mp\nmesh = mp.solutions.face_mesh.FaceMesh(model_selection=1)\n"
@@ -36,7 +37,7 @@ def process(tmp_path: Path) -> Lint:
     def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "envcheck", "lint", *arguments],
-            cwd=tmp_path, env=environment(env or {}), capture_output=True, text=True, check=False, timeout=120,
+            cwd=tmp_path, env=environment(env or {}), capture_output=True, text=True, check=False, timeout=HANG_S,
         )  # fmt: skip
 
     return run
@@ -191,7 +192,7 @@ def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=HANG_S,
     )
 
 
@@ -234,7 +235,7 @@ def test_pre_commit_installs_the_hook_from_this_tree_and_runs_it(tmp_path: Path)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*command, *arguments], cwd=user, env=env, capture_output=True, text=True, check=False, timeout=600
+            [*command, *arguments], cwd=user, env=env, capture_output=True, text=True, check=False, timeout=HANG_S
         )
 
     found = run("--all-files")

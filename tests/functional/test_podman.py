@@ -15,7 +15,7 @@ from tests import containers
 from tests.functional import cellimage
 from tests.functional.conftest import Command, Ran
 
-pytestmark = [pytest.mark.podman, pytest.mark.network, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.podman, pytest.mark.network, pytest.mark.timeout(1800)]
 
 SETTINGS = """
 [containers]

@@ -22,8 +22,9 @@ from tests.conftest import unable
 from tests.functional.conftest import Command, Ran, environment
 from tests.functional.test_conda_backend import channel, packages  # noqa: F401 - fixtures
 from tests.functional.test_venv_backend import a_wheel, make
+from tests.waiting import PATIENCE_S
 
-pytestmark = [pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.network, pytest.mark.timeout(1800)]
 
 NEWEST = "1.2.2"
 MIXED = """
@@ -85,7 +86,7 @@ def test_the_environment_of_a_run_survives(envcheck: Command, matrix_of: Callabl
         running.send_signal(signal.SIGSTOP)  # so that it is not over before it is looked at
         items = listed(envcheck, cache, "--backend", "venv", "--yes")["items"]
         running.send_signal(signal.SIGCONT)
-        code = running.wait(300)
+        code = running.wait(4 * PATIENCE_S)
 
     assert [item["kept"] for item in items] == ["a run goes on that may use it"]
     assert code == 1

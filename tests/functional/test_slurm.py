@@ -26,9 +26,10 @@ import pytest
 from tests import slurmcluster
 from tests.children import child
 from tests.functional.conftest import environment
-from tests.slurmcluster import Cluster, Node, wait_until
+from tests.slurmcluster import Cluster, Node
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 NODES = (
     Node("n1", "driver-560,fast"),
@@ -38,7 +39,8 @@ NODES = (
     Node("n5", "driver-535"),
 )
 STAND_IN = shlex.join([sys.executable, str(Path(__file__).with_name("stand_in.py"))])
-DEADLINE_S = 150
+DEADLINE_S = 600
+"""Only a hang takes this long."""
 
 Running = subprocess.Popen[bytes]
 
@@ -112,6 +114,14 @@ class Fleet:
         path = self.folder / "log"
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
+    def hold(self, *, free: int = 0) -> None:
+        """From now on no cell ends but the first so many, until they are let go."""
+        self.env = {"STAND_IN_UNTIL": str(self.folder / "go"), "STAND_IN_FREE": str(free)}
+
+    def let_go(self) -> None:
+        """Cells may end."""
+        (self.folder / "go").touch()
+
     @property
     def shared(self) -> Path:
         """The folder of the only run."""
@@ -135,7 +145,7 @@ def overtime(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A run whose job goes beyond its time limit while other tests run: Slurm's limits are minutes."""
     fleet = Fleet(cluster, tmp_path_factory.mktemp("overtime"))
     fleet.matrix(1, "470")
-    fleet.env = {"STAND_IN_S": "300"}
+    fleet.env = {"STAND_IN_S": "1200"}
     with fleet.start(time="1") as running:
         yield fleet, running
 
@@ -224,7 +234,7 @@ def test_the_cluster_is_shown_with_what_it_can_serve_and_what_is_missing(fleet: 
     fleet.matrix(1, "560", "550.54.15", "580")
     argv = [sys.executable, "-m", "envcheck", "fleet", "--engine", "slurm", "--json"]
     done = subprocess.run(
-        argv, cwd=fleet.folder, env=environment(fleet.cluster.env), capture_output=True, timeout=60, check=False
+        argv, cwd=fleet.folder, env=environment(fleet.cluster.env), capture_output=True, timeout=DEADLINE_S, check=False
     )
     found = json.loads(done.stdout)
 
@@ -247,17 +257,18 @@ def test_what_slurm_refuses_is_unknown_with_its_words(fleet: Fleet) -> None:
 
 
 def until_running(fleet: Fleet, cells: int = 1) -> None:
-    wait_until(lambda: len(fleet.logged) >= cells, f"{cells} cells to run; {fleet.stderr}")
+    wait_until(lambda: len(fleet.logged) >= cells, lambda: f"{cells} cells to run; {fleet.stderr}")
 
 
 def test_a_node_that_is_killed_gives_its_cells_to_another(fleet: Fleet, cluster: Cluster) -> None:
     fleet.matrix(4, "560")
-    fleet.env = {"STAND_IN_S": "3"}
+    fleet.hold()
     with fleet.start(batch="2") as running:
-        until_running(fleet, 2)
+        wait_until(lambda: {"n1", "n2"} <= set(fleet.nodes.values()), lambda: f"both nodes to work; {fleet.stderr}")
         cluster.kill("n2")
+        fleet.let_go()
         code = ended(running)
-    cluster.start_node("n2")
+    cluster.revive("n2")
     counts = fleet.executed
 
     assert code == 1
@@ -270,12 +281,12 @@ def test_a_node_that_is_killed_gives_its_cells_to_another(fleet: Fleet, cluster:
 
 def test_a_node_that_is_lost_too_often_leaves_its_cell_unknown(fleet: Fleet, cluster: Cluster) -> None:
     fleet.matrix(1, "535")
-    fleet.env = {"STAND_IN_S": "60"}
+    fleet.hold()
     with fleet.start(requeue="0") as running:
         until_running(fleet)
         cluster.kill("n5")
         code = ended(running)
-    cluster.start_node("n5")
+    cluster.revive("n5")
     ((verdict, because),) = fleet.rows.values()
 
     assert code == 75
@@ -351,19 +362,14 @@ def test_a_controller_that_is_killed_and_forgets_everything_loses_no_row(own: Fl
 def test_a_job_that_a_hanging_controller_took_without_an_answer_is_sent_once(own: Fleet) -> None:
     """sbatch gives up, squeue is not answered either, and only then the controller reads what it was sent."""
     own.matrix(2, "560")
-    programs = own.folder / "programs"
-    programs.mkdir()
-    real, pid = shutil.which("sbatch"), own.cluster.daemons["slurmctld"].pid
-    (programs / "sbatch").write_text(
-        f"#!/bin/sh\necho >>{own.folder}/sent\n"
-        f"if [ $(wc -l <{own.folder}/sent) = 1 ]; then\n"
-        f"  kill -STOP {pid}\n  (setsid sh -c 'sleep 7; kill -CONT {pid}' &) >/dev/null 2>&1\n"
-        f'fi\nexec {real} "$@"\n'
-    )
-    (programs / "sbatch").chmod(0o755)
-    own.env = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    pid, sent, unanswered = (own.cluster.daemons["slurmctld"].pid, own.folder / "sent", own.folder / "unanswered")
+    program(own, "sbatch", f'echo >>{sent}; [ $(wc -l <{sent}) -gt 1 ] || kill -STOP {pid}; exec {{real}} "$@"')
+    program(own, "squeue", f'{{real}} "$@" || {{{{ code=$?; echo >>{unanswered}; exit $code; }}}}')
     try:
-        code = own.run(batch="1")
+        with own.start(batch="1") as running:
+            wait_until(lambda: sent.exists() and unanswered.exists(), lambda: f"both to be silent; {own.stderr}")
+            os.kill(pid, signal.SIGCONT)
+            code = ended(running)
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -378,22 +384,22 @@ def test_a_job_that_a_hanging_controller_took_without_an_answer_is_sent_once(own
 def test_a_job_that_was_taken_by_a_controller_that_died_before_it_answered_is_sent_once(own: Fleet) -> None:
     """Nobody tells whether there is such a job until the controller is up again: that is not none."""
     own.matrix(2, "560")
-    programs = own.folder / "programs"
-    programs.mkdir()
-    pid = own.cluster.daemons["slurmctld"].pid
-    (programs / "sbatch").write_text(
-        f"#!/bin/sh\necho >>{own.folder}/sent\n"
-        f'[ $(wc -l <{own.folder}/sent) = 1 ] || exec {shutil.which("sbatch")} "$@"\n'
-        f'{shutil.which("sbatch")} "$@" >/dev/null; sleep 6; kill -KILL {pid}\n'
-        "echo sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received >&2; exit 1\n"
-    )
-    (programs / "sbatch").chmod(0o755)
-    own.env = {"PATH": f"{programs}:{os.environ['PATH']}", "STAND_IN_S": "20"}
+    pid, sent, unanswered = (own.cluster.daemons["slurmctld"].pid, own.folder / "sent", own.folder / "unanswered")
+    state = own.cluster.folder / "state" / "job_state"
+    own.hold()
+    # It is killed once it has written the job down.
+    program(
+        own, "sbatch",
+        f'echo >>{sent}; [ $(wc -l <{sent}) = 1 ] || exec {{real}} "$@"; {{real}} "$@" >/dev/null\n'
+        f"until grep -q envcheck- {state} 2>/dev/null; do sleep 0.1; done; kill -KILL {pid}\n"
+        "echo sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received >&2; exit 1",
+    )  # fmt: skip
+    program(own, "squeue", f'{{real}} "$@" || {{{{ code=$?; echo >>{unanswered}; exit $code; }}}}')
     with own.start(batch="1") as running:
-        own.cluster.daemons["slurmctld"].wait(60)
-        time.sleep(4)
-        own.cluster.daemons.pop("slurmctld")
+        own.cluster.daemons.pop("slurmctld").wait(DEADLINE_S)
+        wait_until(unanswered.exists, lambda: f"squeue to be silent; {own.stderr}")
         own.cluster.start_controller()
+        own.let_go()
         code = ended(running)
 
     assert code in (1, 75), f"{own.rows} {own.stderr}"
@@ -401,6 +407,15 @@ def test_a_job_that_was_taken_by_a_controller_that_died_before_it_answered_is_se
     assert len(own.rows) == 2
     assert are_true(own.rows)
     assert max(own.executed.values(), default=0) <= 1
+
+
+def program(fleet: Fleet, name: str, script: str) -> None:
+    """A script in front of one of Slurm's programs, which it knows as `{real}`."""
+    folder = fleet.folder / "programs"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script.format(real=shutil.which(name))}\n", encoding="utf-8")
+    (folder / name).chmod(0o755)
+    fleet.env["PATH"] = f"{folder}:{os.environ['PATH']}"
 
 
 def test_the_same_command_again_is_a_run_of_its_own(fleet: Fleet) -> None:
@@ -416,7 +431,7 @@ def test_the_same_command_again_is_a_run_of_its_own(fleet: Fleet) -> None:
 
 def test_ctrl_c_while_the_controller_hangs_says_what_is_left_and_the_next_call_ends_it(own: Fleet) -> None:
     own.matrix(2, "560.35")
-    own.env = {"STAND_IN_S": "30"}
+    own.hold()
     pid = own.cluster.daemons["slurmctld"].pid
     with own.start(batch="2") as running:
         until_running(own)
@@ -429,11 +444,11 @@ def test_ctrl_c_while_the_controller_hangs_says_what_is_left_and_the_next_call_e
     (name,) = re.findall(r"scancel --name=(\S+)", own.stderr)
 
     assert code == 130
-    assert name in alive(own.cluster)
-    own.env = {"STAND_IN_S": "0"}
+    wait_until(lambda: name in alive(own.cluster), f"job {name} to be seen")
+    own.env = {}
     assert own.run(batch="2") == 1, own.stderr
     assert broken_by_stand_in(own.rows)
-    assert not alive(own.cluster)
+    wait_until(lambda: not alive(own.cluster), "all jobs to be gone")
 
 
 def test_a_munge_that_is_down_is_said_at_once_and_is_silence(own: Fleet) -> None:
@@ -443,7 +458,8 @@ def test_a_munge_that_is_down_is_said_at_once_and_is_silence(own: Fleet) -> None
         code = own.run(patience="0.02")
         offered = subprocess.run(
             [sys.executable, "-m", "envcheck", "fleet", "--engine", "slurm", "--engine-option", "patience=0.02"],
-            cwd=own.folder, env=environment(own.cluster.env), capture_output=True, timeout=60, check=False, text=True,
+            cwd=own.folder, env=environment(own.cluster.env), capture_output=True, timeout=DEADLINE_S, check=False,
+            text=True,
         )  # fmt: skip
     finally:
         own.cluster.start_munge()
@@ -478,9 +494,10 @@ def test_killed_while_it_sends_it_finds_the_job_by_its_name(fleet: Fleet, cluste
     fleet.env = {"STAND_IN_S": "3"}
     with fleet.start() as running:
         until_running(fleet)
+        state = fleet.shared / "run.json"
+        wait_until(lambda: "id" in json.loads(state.read_text(encoding="utf-8"))["jobs"][0], "the job's number")
         running.send_signal(signal.SIGKILL)
         ended(running)
-    state = fleet.shared / "run.json"
     kept = json.loads(state.read_text(encoding="utf-8"))
     assert kept["jobs"][0].pop("id")
     state.write_text(json.dumps(kept), encoding="utf-8")
@@ -491,7 +508,7 @@ def test_killed_while_it_sends_it_finds_the_job_by_its_name(fleet: Fleet, cluste
 
 def test_what_a_killed_run_left_is_pruned_once_its_jobs_are_gone(fleet: Fleet, cluster: Cluster) -> None:
     fleet.matrix(1, "560")
-    fleet.env = {"STAND_IN_S": "60"}
+    fleet.hold()
     with fleet.start() as running:
         until_running(fleet)
         followed = pruned(fleet)
@@ -525,11 +542,12 @@ def pruned(fleet: Fleet, *more: str) -> dict[str, Any]:
 
 def test_ctrl_c_cancels_keeps_what_was_finished_and_the_next_call_does_the_rest(fleet: Fleet, cluster: Cluster) -> None:
     fleet.matrix(4, "560.35")
-    fleet.env = {"STAND_IN_S": "2"}
+    fleet.hold(free=1)
     with fleet.start(batch="4") as running:
-        wait_until(lambda: "1 of 4 cells are done" in fleet.stderr, "a cell to be done")
+        wait_until(lambda: "1 of 4 cells are done" in fleet.stderr, lambda: f"a cell to be done; {fleet.stderr}")
         running.send_signal(signal.SIGINT)
         code = ended(running)
+    fleet.let_go()
     wait_until(lambda: not alive(cluster), "the job to be gone")
     kept = rows_in(fleet.folder / ".envcheck" / "interrupted")
 
@@ -543,7 +561,7 @@ def test_ctrl_c_cancels_keeps_what_was_finished_and_the_next_call_does_the_rest(
 
 def test_a_cell_over_its_limit_is_unknown_and_holds_no_other_up(fleet: Fleet) -> None:
     fleet.matrix(2, "535")
-    fleet.env = {"STAND_IN_S": "30"}
+    fleet.hold()
     code = fleet.run(minutes="0.03", batch="2")
 
     assert code == 75
@@ -571,10 +589,11 @@ def fill(folder: Path) -> None:
 
 def test_a_shared_folder_that_fills_up_loses_no_row(fleet: Fleet, small: Path) -> None:
     fleet.matrix(2, "560")
-    fleet.env = {"STAND_IN_S": "2"}
+    fleet.hold()
     with fleet.start(folder=str(small), requeue="1") as running:
         until_running(fleet, 2)
         fill(small)
+        fleet.let_go()
         code = ended(running)
 
     assert code == 75
@@ -595,14 +614,16 @@ def test_a_shared_folder_that_is_full_from_the_start_is_one_message(fleet: Fleet
 def test_a_cell_that_is_delivered_twice_counts_once(fleet: Fleet, cluster: Cluster) -> None:
     """Another job works on the same task at the same time, as one that was taken for lost may do."""
     fleet.matrix(2, "560")
-    fleet.env = {"STAND_IN_S": "2"}
+    fleet.hold()
     with fleet.start(batch="2") as running:
         until_running(fleet)
         shared = fleet.shared
         again = ["sbatch", "--array=0-0", "--output=/dev/null", "--constraint=driver-560|driver-560.35.03"]
         env = environment({**cluster.env, **fleet.env, "STAND_IN_LOG": str(fleet.folder / "log")})
-        worker = [str(shared / "batch.sh"), str(shared), "0", "60", *shlex.split(STAND_IN)]
+        worker = [str(shared / "batch.sh"), str(shared), "0", "600", *shlex.split(STAND_IN)]
         subprocess.run([*again, *worker], env=env, check=True, capture_output=True)
+        wait_until(lambda: max(fleet.executed.values()) == 2, "a cell to be run twice")
+        fleet.let_go()
         code = ended(running)
 
     assert code == 1
@@ -622,11 +643,12 @@ def test_a_delivery_of_another_run_is_refused(fleet: Fleet) -> None:
 
 def test_two_that_follow_one_run_are_one_too_many(fleet: Fleet) -> None:
     fleet.matrix(1, "560")
-    fleet.env = {"STAND_IN_S": "4"}
+    fleet.hold()
     with fleet.start() as first:
         until_running(fleet)
         assert fleet.run() == 75
         assert "another envcheck follows the run" in fleet.stderr
+        fleet.let_go()
         assert ended(first) == 1
     assert fleet.executed == Counter(dict.fromkeys(fleet.rows, 1))
 

@@ -23,6 +23,7 @@ from envcheck.model import Evidence, Expectation, Verdict
 from envcheck.publishing import Target, run_suite
 from envcheck.suite.arguments import suite_argv, suite_env
 from tests.golden import as_if_seen
+from tests.waiting import HANG_S
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -71,7 +72,7 @@ def pytest_run(arguments: Sequence[str], cwd: Path, junit: Path, env: Mapping[st
         env=dict(os.environ if env is None else env),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
         check=False,
     )
     return Outcome(done.returncode, done.stdout + done.stderr, junit)
@@ -112,7 +113,7 @@ def suites(outs: Mapping[str, Path]) -> dict[str, Outcome]:
         env=suite_env(os.environ, ()),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANG_S,
         check=True,
     )
     ran = map(json.loads, done.stdout.splitlines())

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,11 @@ import pytest
 from envcheck import process
 from envcheck.cache import sweep
 from envcheck.environments import Prepared, prepare
-from envcheck.executor import Tools
+from envcheck.executor import Tools, find_uv
 from envcheck.model import Axes, Cell, cell_id
 from tests.children import child
 from tests.conftest import unable
+from tests.waiting import alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,15 +34,17 @@ if TYPE_CHECKING:
 NEWEST = "1.2.2"
 OLD = "0.10.21"
 NEVER_PUBLISHED = "0.10.22"
-DEADLINE_S = 240
+DEADLINE_S = 600
 
 BUILD = f"""
 import os, sys
 from pathlib import Path
 from envcheck.environments import prepare
+from envcheck.executor import Tools, find_uv
 from envcheck.model import Axes, Cell
 cell = Cell(id="x", axes=Axes(backend="venv", python="3.11", mediapipe="{NEWEST}"))
-made = prepare(cell, cache=Path(sys.argv[1]), env=dict(os.environ))
+tools = Tools(uv=lambda: sys.argv[2] if len(sys.argv) > 2 else find_uv())
+made = prepare(cell, cache=Path(sys.argv[1]), env=dict(os.environ), tools=tools)
 print(made.build.outcome, made.build.because, *made.python, sep="|")
 """
 
@@ -59,7 +63,7 @@ def need_python(made: Prepared) -> Prepared:
 
 def inside(made: Prepared, code: str) -> str:
     """What a line of Python prints in an environment, which is left as it is."""
-    done = process.run([*made.python, "-I", "-B", "-c", code], deadline_s=60)
+    done = process.run([*made.python, "-I", "-B", "-c", code], deadline_s=DEADLINE_S)
     assert done.succeeded, done.stderr.decode()
     return done.stdout.decode().strip()
 
@@ -162,9 +166,13 @@ def test_two_processes_that_want_the_same_cell_do_not_disturb_each_other(own: Pa
 
 
 @pytest.mark.network
-def test_a_build_that_was_killed_leaves_nothing_that_looks_finished(own: Path) -> None:
+def test_a_build_that_was_killed_leaves_nothing_that_looks_finished(own: Path, tmp_path: Path) -> None:
+    """Its installer, which has stopped, goes on when it is an orphan, beside the next build."""
     need_python(make(own, mediapipe=NEVER_PUBLISHED))
-    with child([sys.executable, "-c", BUILD, str(own)], stdout=subprocess.DEVNULL) as building:
+    halting = tmp_path / "uv"
+    halting.write_text(f'#!/bin/sh\n[ "$2" != sync ] || kill -STOP $$\nexec {find_uv()} "$@"\n', encoding="utf-8")
+    halting.chmod(0o755)
+    with child([sys.executable, "-c", BUILD, str(own), str(halting)], stdout=subprocess.DEVNULL) as building:
         orphan = halted_installer_of(building)
         building.send_signal(signal.SIGKILL)
 
@@ -172,28 +180,21 @@ def test_a_build_that_was_killed_leaves_nothing_that_looks_finished(own: Path) -
     assert len(list((own / "staging").glob("*.lock"))) == 1
     orphan.resume()
     assert make(own).build.outcome == "built"
-    psutil.wait_procs([orphan], timeout=60)
+    assert alive([orphan]) == []
     sweep(own / "staging")
     assert list((own / "staging").iterdir()) == []
 
 
 def halted_installer_of(building: subprocess.Popen[bytes]) -> psutil.Process:
-    """The child that installs, as soon as there is one, stopped in the middle of it."""
+    """The child that installs, once it has stopped."""
     until = time.monotonic() + DEADLINE_S
     while time.monotonic() < until and building.poll() is None:
-        for one in psutil.Process(building.pid).children():
-            if "sync" in words_of(one):
-                one.suspend()
-                return one
-        time.sleep(0.001)
+        with suppress(psutil.Error):
+            for one in psutil.Process(building.pid).children():
+                if one.status() == psutil.STATUS_STOPPED:
+                    return one
+        time.sleep(0.05)
     pytest.fail("it never installed anything")
-
-
-def words_of(one: psutil.Process) -> list[str]:
-    try:
-        return one.cmdline()
-    except psutil.Error:
-        return []
 
 
 # --- what cannot be had --------------------------------------------------------------------------------------------

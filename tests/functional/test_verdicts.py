@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -17,7 +18,7 @@ ALL = (*EMULATED, *IGNORED, *NO_GPU_CODE, *REFUSED)
 SURFACELESS = {"EGL_PLATFORM": "surfaceless"}
 
 # The first test of a run builds and runs a dozen cells.
-pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.software_gl, pytest.mark.network, pytest.mark.timeout(1800)]
 
 MatrixOf = Callable[..., Path]
 
@@ -52,8 +53,17 @@ def test_software_gl_is_emulated_where_mediapipe_accepts_it(by_default: Ran, ver
     assert (cell["verdict"], cell["status"]) == ("emulated", "FAIL")
     assert by_default.codes(version) == ["GPU105", "EGL207"]
     assert "llvmpipe" in cell["because"]
-    assert cell["bench"]["speedup"]["estimate"] < 1, "twelve frames beside other work know no more"
-    assert cell["bench"]["gpu"]["median_ms"] > cell["bench"]["cpu"]["median_ms"]
+    low, high = cell["bench"]["speedup"]["ci95"]
+    assert 0 < low <= cell["bench"]["speedup"]["estimate"] <= high
+    assert min(cell["bench"]["gpu"]["median_ms"], cell["bench"]["cpu"]["median_ms"]) > 0
+
+
+def test_software_gl_is_not_faster_than_the_cpu(by_default: Ran) -> None:
+    """By most of the cells: twelve frames of one, beside other work, may say anything."""
+    benches = [by_default.cell(version)["bench"] for version in EMULATED]
+
+    assert median(bench["speedup"]["estimate"] for bench in benches) < 1
+    assert median(bench["gpu"]["median_ms"] / bench["cpu"]["median_ms"] for bench in benches) > 1
 
 
 @pytest.mark.parametrize("version", REFUSED)

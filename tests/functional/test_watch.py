@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from envcheck.cli import run
@@ -22,6 +23,7 @@ from envcheck.watch import proc
 from tests.children import child
 from tests.conftest import unable
 from tests.functional.watching import DEADLINE_S, ENVCHECK, watch
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def test_arguments_folder_variables_and_descriptors_are_the_programs_own(tmp_pat
 def test_standard_output_that_the_program_closes_is_closed_for_its_reader(tmp_path: Path) -> None:
     """The program waits for its reader to say that it has seen the end."""
     seen = tmp_path / "seen"
-    wait = f"for i in $(seq 300); do [ -e {seen} ] && exit 6; sleep 0.1; done; exit 7"
+    wait = f"for i in $(seq 3000); do [ -e {seen} ] && exit 6; sleep 0.1; done; exit 7"
     with started(tmp_path, "sh", "-c", f"echo ready; exec >&-; {wait}") as popen:
         assert popen.stdout is not None
         assert popen.stdout.read() == b""
@@ -110,7 +112,7 @@ def test_a_signal_sent_to_us_reaches_the_program_once(tmp_path: Path) -> None:
         "import signal, time, sys\nseen = []\n"
         "for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):\n"
         "    signal.signal(n, lambda number, frame: seen.append(number))\n"
-        "print('ready', flush=True)\nend = time.time() + 30\n"
+        "print('ready', flush=True)\nend = time.time() + 300\n"
         "while time.time() < end and len(seen) < 4: time.sleep(0.05)\ntime.sleep(0.3)\n"
         "print(sorted(int(n) for n in seen))"
     )
@@ -146,16 +148,19 @@ def test_a_program_that_ignores_sigterm_is_watched_to_its_end(tmp_path: Path) ->
 
 
 def test_a_program_that_forks_and_exits_is_followed_and_its_children_are_named(tmp_path: Path) -> None:
-    ran = watch("sh", "-c", "(setsid sleep 4 >/dev/null 2>&1 &) ; sleep 1; exit 4", folder=tmp_path)
+    ran = watch("sh", "-c", "(setsid sleep 600 >/dev/null 2>&1 &) ; sleep 1; exit 4", folder=tmp_path)
+    left = [one for one in ran.report["watched"]["processes"] if one["name"] == "sleep" and one["alive"]]
+    for one in left:
+        os.kill(one["pid"], signal.SIGKILL)
 
     assert (ran.code, ran.verdict) == (4, "unknown")
     assert "RES611" in ran.codes
-    assert any(process["name"] == "sleep" and process["alive"] for process in ran.report["watched"]["processes"])
+    assert left
 
 
 def test_a_pipeline_is_watched_whole(tmp_path: Path) -> None:
     # long enough that what md5sum does after the last look at it is less than half of all
-    ran = watch("sh", "-c", "head -c 1500000000 /dev/zero | md5sum | (sleep 1; cat)", folder=tmp_path)
+    ran = watch("sh", "-c", "head -c 4000000000 /dev/zero | md5sum | (sleep 1; cat)", folder=tmp_path)
 
     assert {process["name"] for process in ran.report["watched"]["processes"]} == {"sh"}
     assert ran.report["watched"]["folded"] >= 2
@@ -195,9 +200,9 @@ class Terminal:
         """What stands there."""
         return self.tmux("capture-pane", "-p", "-J", "-S", "-200")
 
-    def until(self, *words: str, seconds: float = 60) -> str:
+    def until(self, *words: str) -> str:
         """Wait until all words stand there, in this order."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             text, at = self.screen(), 0
             for word in words:
@@ -272,7 +277,7 @@ def test_in_a_terminal_a_shell_of_its_own_has_job_control(terminal: Terminal, tm
     terminal.until("run-2")
     terminal.key("C-z")
     terminal.until("Stopped", "inner>")
-    terminal.type("kill -KILL %1; sleep 0.2")
+    terminal.type("kill -KILL %1; wait %1")
     terminal.type("")
     terminal.until("Killed", "inner>")
     terminal.type("exit 6")
@@ -284,20 +289,34 @@ def test_in_a_terminal_a_shell_of_its_own_has_job_control(terminal: Terminal, tm
 def test_in_a_terminal_ctrl_c_ends_the_watching_of_a_process_and_not_the_process(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    begun = tmp_path / "report.json"
-    with subprocess.Popen(["sleep", "600"]) as sleeper:
-        try:
-            terminal.type(f"{sys.executable} -m envcheck watch --json {begun} --pid {sleeper.pid}; echo code-$?")
-            while not begun.exists():
-                time.sleep(0.1)
-            time.sleep(1)  # from the opening of that file to the watching there are a few microseconds of work
-            terminal.key("C-c")
-            text = terminal.until("on-cpu", "still runs", "code-1\n")
-            assert sleeper.poll() is None
-        finally:
-            sleeper.kill()
+    report = tmp_path / "report.json"
+    with child(["sleep", "600"]) as sleeper:
+        terminal.type(f"{sys.executable} -m envcheck watch --json {report} --pid {sleeper.pid}; echo code-$?")
+        wait_until(lambda: takes_ctrl_c(str(report)), lambda: f"the watching; {terminal.screen()}")
+        terminal.key("C-c")
+        text = terminal.until("on-cpu", "still runs", "code-1\n")
+        assert sleeper.poll() is None
 
     assert "Traceback" not in text
+
+
+def takes_ctrl_c(word: str) -> bool:
+    """True where the process with this word in its command line waits for SIGINT, which would interrupt it before.
+
+    It blocks the signal then. The kernel shows it as not blocked in the thread that waits for it, but in all others.
+    """
+    for one in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if word in one.cmdline():
+                return any(map(blocks_ctrl_c, Path(f"/proc/{one.pid}/task").iterdir()))
+    return False
+
+
+def blocks_ctrl_c(thread: Path) -> bool:
+    """True for a thread with SIGINT in its signal mask."""
+    lines = (thread / "status").read_text(encoding="utf-8").splitlines()
+    mask = next(line.split()[1] for line in lines if line.startswith("SigBlk:"))
+    return bool(int(mask, 16) & 1 << signal.SIGINT - 1)
 
 
 # --- bad input ----------------------------------------------------------------------------------------------------
@@ -421,7 +440,7 @@ def test_another_users_process_is_could_not_look_and_never_a_verdict(tmp_path: P
     readable = subprocess.run([*probe, *ENVCHECK, "--version"], capture_output=True, check=False, cwd="/")
     if readable.returncode != 0:
         pytest.skip("envcheck lies where only root can read it")
-    with subprocess.Popen(["sleep", "30"]) as sleeper:
+    with child(["sleep", "600"]) as sleeper:
         done = subprocess.run(
             [*probe, *ENVCHECK, "watch", "--pid", str(sleeper.pid), "--seconds", "1"],
             capture_output=True,
@@ -429,7 +448,6 @@ def test_another_users_process_is_could_not_look_and_never_a_verdict(tmp_path: P
             check=False,
             cwd="/",
         )
-        sleeper.kill()
 
     assert done.returncode == 1
     assert "unknown:" in done.stderr

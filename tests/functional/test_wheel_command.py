@@ -7,6 +7,7 @@ import http.server
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 
 from tests.conftest import unable
 from tests.inprocess import ended
+from tests.waiting import PATIENCE_S
 from tests.wheels import GL_BUILD, LIBRARY, NAME, archive, members
 
 Ended = subprocess.CompletedProcess[str]
@@ -41,7 +43,7 @@ class Index(http.server.BaseHTTPRequestHandler):
         elif self.manner == "broken":
             self.answer(503, b"")
         elif self.manner == "silent":
-            time.sleep(30)
+            time.sleep(300)
         elif self.path == "/simple/mediapipe/":
             self.page()
         elif self.path.endswith(".whl"):
@@ -190,9 +192,9 @@ def test_a_login_in_the_address_is_used_for_the_files_too_and_never_shown(at: Ca
 
 
 def test_nobody_at_the_address_is_infrastructure(at: Callable[..., Ended]) -> None:
-    with index("") as (url, _):
-        pass
-    ran = at(url)
+    with socket.socket() as taken:  # and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        ran = at(f"http://127.0.0.1:{taken.getsockname()[1]}/simple")
     assert (ran.returncode, "cannot be read" in calm(ran)) == (75, True)
 
 
@@ -276,7 +278,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         f'#include <math.h>\nconst char texts[] = "{texts}";\ndouble f(double x) {{ return exp(x); }}'
     )
     command = ["gcc", "-shared", "-fPIC", "-o", str(folder / "a.so"), str(folder / "a.c"), "-lm"]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=PATIENCE_S)
     return (folder / "a.so").read_bytes()
 
 
@@ -323,7 +325,7 @@ def test_memory_does_not_follow_the_size_of_the_library(tmp_path: Path) -> None:
         [sys.executable, "-c", script, "wheel", str(tmp_path / NAME)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=True,
     )
     assert int(done.stderr.split()[-1]) < 300

@@ -42,7 +42,7 @@ UV_PLATFORM = {
     "macos-arm64": "aarch64-apple-darwin",
 }
 PYTHON = "3.11"
-DEADLINE_S = 120
+DEADLINE_S = 600
 UNFETCHABLE = ("error sending request", "Failed to fetch", "dns error", "operation timed out")
 NATIVE = re.compile(r"(_framework_bindings\.\S+|libmediapipe)\.(so|pyd|dll|dylib)")
 

@@ -233,7 +233,6 @@ CASES = (
         twin=Twin(SURFACELESS.having(mediapipe="0.10.35"), "GPU105", "emulated"),
         command=CHECK,
         verdict="emulated",
-        deadline_s=120,
     ),
     Case(
         id="egl-refused-headless",

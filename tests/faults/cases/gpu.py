@@ -177,7 +177,6 @@ CASES = (
         twin=Twin(NOT_REACHED.world, "EGL202", "refused"),
         command=CHECK,
         verdict="refused",
-        deadline_s=180,
     ),
     Case(
         id="gpu-nvml-crashes",

@@ -7,7 +7,6 @@ import shlex
 from tests.faults.case import CHECK, NO_DRIVER, REFUSED, Case, Twin
 from tests.faults.worlds import DRIVER, LIBRARIES, NVIDIA, ORDINARY, PLAIN, SURFACELESS, Node, kernel_module
 
-LONG = 240.0
 CORE = f"{LIBRARIES}/libnvidia-eglcore.so.{DRIVER}:{LIBRARIES}/libnvidia-glcore.so.{DRIVER}"
 GL_LINE = (
     "I0000 00:00:1700000000.000000 1 gl_context.cc:369] GL version: 3.2 "
@@ -131,7 +130,6 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-strings-and-libraries",
@@ -143,7 +141,6 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-device-files",
@@ -157,7 +154,6 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-everything",
@@ -177,7 +173,6 @@ CASES = (
         twin=Twin(PLAIN.having(mediapipe="0.10.35"), "GPU105", "refused"),
         command=CHECK,
         verdict="contradictory",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-log-lines",
@@ -189,7 +184,6 @@ CASES = (
         twin=Twin(PRINTING, "GPU105", "refused"),
         command=CHECK,
         verdict="silent-cpu",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-tables",
@@ -201,7 +195,6 @@ CASES = (
         twin=Twin(UNTAUGHT, "GPU105", "refused"),
         command=CHECK,
         verdict="silent-cpu",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-slow-baseline",
@@ -213,7 +206,6 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-words-left-over",
@@ -225,7 +217,6 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="silent-cpu",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-device-by-name",
@@ -240,7 +231,6 @@ CASES = (
         twin=REFUSED,
         command=CHECK,
         verdict="contradictory",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-own-account",
@@ -252,7 +242,6 @@ CASES = (
         twin=Twin(AS_A_USER, "GPU108", "refused"),
         command=CHECK,
         verdict="unknown",
-        deadline_s=LONG,
     ),
     Case(
         id="lie-forged-facts",
@@ -275,6 +264,5 @@ CASES = (
         twin=Twin(SURFACELESS.having(mediapipe="0.10.35"), "GPU105", "emulated"),
         command=CHECK,
         verdict="crashed",
-        deadline_s=LONG,
     ),
 )

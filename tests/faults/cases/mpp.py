@@ -175,6 +175,5 @@ CASES = (
         command=VALIDATE,
         verdict="unknown",
         exit=75,
-        deadline_s=240,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.case import CHECK, DOCTOR, REFUSED, Case, Twin
 from tests.faults.worlds import NVIDIA, ORDINARY, PLAIN, Script, World
 
-IMPATIENT = ("check", "--quiet", "--deadline", "15", "--python", "{python}")
+IMPATIENT = ("check", "--quiet", "--deadline", "30", "--python", "{python}")
 
 
 def vendor_that(fault: str) -> World:
@@ -95,7 +95,6 @@ CASES = (
         twin=ABSTAINS,
         command=IMPATIENT,
         verdict="crashed",
-        deadline_s=150,
     ),
     Case(
         id="res-vendor-floods",
